@@ -1,0 +1,1 @@
+"""Restorers, one file per family; `networks/` holds the networks no library has."""

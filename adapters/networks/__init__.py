@@ -1,0 +1,1 @@
+"""Networks and weight formats that no installed library provides."""

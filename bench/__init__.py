@@ -1,0 +1,1 @@
+"""The engine: contracts, plan, evaluation, store, statistics, command line."""

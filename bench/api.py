@@ -1,0 +1,316 @@
+"""The contracts: what a data set, a degradation, a restorer and a metric must offer.
+
+Plugins implement these structurally; nothing has to inherit.  Shapes are `(B, C, H, W)`, images are
+RGB `float32` in `[0, 1]` when they are tensors and `uint8` `(H, W, 3)` when they are arrays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from numpy.typing import NDArray
+
+    from .images import Filter, Pixels
+
+Meta = Mapping[str, Any]
+"""JSON-able facts about one sample, such as `{"alignment": "ffhq_512"}`."""
+
+Alignment = Literal["ffhq_512", "auto", "none"]
+"""How faces sit in the images: on the five-point FFHQ template (scaled to the image), to be found
+out per image, or anywhere."""
+
+Weights = Mapping[str, "str | None"]
+"""Weights a plugin needs: name in the registry -> a file of the user's own instead, or None."""
+
+
+# -- data ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One test image.
+
+    Attributes:
+        id: path below the data set's root without suffix, `/`-separated, unique in the set.
+        hq: the reference, or None where the set has none.
+        lq: the degraded image the set brings, or None.
+        meta: facts about this image; `alignment` is one of `Alignment`.
+    """
+
+    id: str
+    hq: Path | None
+    lq: Path | None = None
+    meta: Meta = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class DatasetCard:
+    """What people must know about a set before they read its numbers."""
+
+    name: str
+    licence: str = "unknown"
+    source: str = ""
+    note: str = ""
+
+
+class Dataset(Protocol):
+    """A named list of samples."""
+
+    card: DatasetCard
+
+    def samples(self) -> Sequence[Sample]:
+        """Return the samples in order of id; reads file names, never pixels.
+
+        Raises:
+            DatasetError: the folder is missing or empty, or an id occurs twice.
+            PairingError: ids of the two sides differ; the message lists them.
+        """
+        ...
+
+
+class Degraded(NamedTuple):
+    """A synthesised low-quality image.
+
+    Attributes:
+        lq: `uint8` RGB with the reference's size.
+        native: `uint8` RGB before it was brought back to size, or None if it never was smaller.
+        parameters: everything that was drawn, JSON-able.
+    """
+
+    lq: Pixels
+    native: Pixels | None
+    parameters: Mapping[str, Any]
+
+
+class Degradation(Protocol):
+    """A random degradation; equal image and generator state give equal bytes.
+
+    `version` is raised when the output changes.
+    """
+
+    version: int
+
+    def __call__(self, image: Pixels, generator: np.random.Generator) -> Degraded:
+        """Degrade one `uint8` RGB image `(H, W, 3)`."""
+        ...
+
+
+# -- restorers ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Card:
+    """What people must know about a restorer, and what the engine must know to feed it.
+
+    Attributes:
+        name: short name used in tables; an instance may be renamed by its configuration key.
+        paper: citation, or where the method comes from.
+        task: what it is for.
+        input: `lq` = degraded image at the reference's size; `native` = the small image before it was
+            brought back to size; `reference` = the reference itself (the unranked upper row).
+        size: the only `(height, width)` it takes; other inputs are resized with `bring_down`.
+        scale: output side / input side.
+        bring_down: filter used when `input` is `native` and only a resized LQ exists (by `scale`), or
+            when the input is not of `size`.
+        final_resize: filter that brings the output to the reference's size; None: it must have it.
+        quantise: rounding of the official script when it writes 8 bits.
+        stochastic: the seed changes the output.
+        ranked: False for rows that are no competitors.
+        trained_on, losses: to flag leakage, such as a restorer trained with the metric's network.
+        knobs: setting -> what it does.
+    """
+
+    name: str
+    paper: str
+    task: Literal["face restoration", "super-resolution", "denoising", "photo enhancement", "baseline"]
+    input: Literal["lq", "native", "reference"] = "lq"
+    size: tuple[int, int] | None = None
+    scale: int = 1
+    bring_down: Filter = "area"
+    final_resize: Filter | None = None
+    quantise: Literal["round", "truncate"] = "round"
+    stochastic: bool = False
+    ranked: bool = True
+    code_licence: str = "Apache-2.0"
+    weights_licence: str = "none needed"
+    trained_on: tuple[str, ...] = ()
+    losses: tuple[str, ...] = ()
+    knobs: Mapping[str, str] = field(default_factory=dict)
+
+
+class Batch(NamedTuple):
+    """Images of one size on their way through a restorer.
+
+    Attributes:
+        ids: sample ids.
+        images: `(B, 3, H, W)` RGB `float32` in `[0, 1]` on the restorer's device.
+        seeds: one integer per image; all that a stochastic restorer may draw from.
+        meta: one mapping per image.
+    """
+
+    ids: tuple[str, ...]
+    images: torch.Tensor
+    seeds: tuple[int, ...]
+    meta: tuple[Meta, ...]
+
+
+@runtime_checkable
+class Restorer(Protocol):
+    """Turns degraded images into restored ones.
+
+    The result for an image does not depend on its batch mates.  `version` is raised when the output
+    changes.  `weights` names what `load` will ask the weights manager for.
+    """
+
+    card: Card
+    version: int
+    weights: Weights
+
+    def load(self, device: torch.device) -> None:
+        """Build the networks on `device`; called once per worker."""
+        ...
+
+    def restore(self, batch: Batch) -> torch.Tensor:
+        """Return `(B, 3, H', W')` RGB floats; values outside `[0, 1]` are clamped."""
+        ...
+
+
+@runtime_checkable
+class GivenResults(Protocol):
+    """Restored images that already exist as files; nothing is run and nothing is re-encoded."""
+
+    card: Card
+    version: int
+
+    def locate(self, ids: Sequence[str]) -> Mapping[str, Path]:
+        """Return the file of each sample id; ids left out become failed rows.
+
+        Raises:
+            PairingError: ids without a file or files without an id; the message lists them.
+        """
+        ...
+
+
+# -- metrics ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Column:
+    """One number a metric reports.
+
+    Attributes:
+        name: key in tables, such as `identity_deg`.
+        label: heading for people, such as `Deg`.
+        unit: `dB`, `degrees`, or `1` for none.
+        higher_is_better: direction.
+        low, high: range the value can take.
+        digits: decimals shown in reports (never in the store).
+    """
+
+    name: str
+    label: str
+    unit: str
+    higher_is_better: bool
+    low: float
+    high: float
+    digits: int
+
+
+@runtime_checkable
+class PairMetric(Protocol):
+    """Scores restored images one by one, against their references or without.
+
+    Attributes:
+        columns: what `score` returns.
+        identity: every choice that changes the number - network, input range, channel, border, resize
+            filter; the engine appends version and weights digests.
+        needs: any of `reference`, `lq`.
+        uses_meta: keys of `Sample.meta` that change the score.
+    """
+
+    columns: tuple[Column, ...]
+    identity: str
+    version: int
+    weights: Weights
+    needs: frozenset[str]
+    uses_meta: tuple[str, ...]
+
+    def load(self, device: torch.device) -> None:
+        """Build networks on `device`; called once per worker, before anything else."""
+        ...
+
+    def prepare(self, reference: torch.Tensor, meta: Sequence[Meta]) -> Any:
+        """Return what scoring needs of the references `(B, 3, H, W)`, computed once per image and model.
+
+        The state may hold tensors, tuples, lists and mappings of tensors.  Not called without a reference.
+        """
+        ...
+
+    def score(
+        self, restored: torch.Tensor, state: Any, lq: torch.Tensor | None, meta: Sequence[Meta]
+    ) -> Mapping[str, torch.Tensor]:
+        """Return `{column name: (B,) tensor}`; NaN is a miss (no face found), reported as such."""
+        ...
+
+
+@runtime_checkable
+class FeatureExtractor(Protocol):
+    """Images to feature rows, cached per image and extractor."""
+
+    identity: str
+    version: int
+    weights: Weights
+
+    def load(self, device: torch.device) -> None:
+        """Build the network on `device`; called once per worker."""
+        ...
+
+    def extract(self, images: torch.Tensor) -> torch.Tensor:
+        """Return `(B, D)` `float32` features of images `(B, 3, H, W)` in `[0, 1]`."""
+        ...
+
+
+class Features(Protocol):
+    """Feature rows of a set of images, read in blocks so that memory stays flat."""
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        ...
+
+    def blocks(self) -> Iterator[NDArray[np.float32]]:
+        """Yield `(n, D)` blocks in order of sample id."""
+        ...
+
+
+class SetValue(NamedTuple):
+    """A set-level score with its 95 % interval, where one is known."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+@runtime_checkable
+class SetMetric(Protocol):
+    """Compares two sets of images by their features.
+
+    Attributes:
+        extractor: supplies the features.
+        reliable_from: number of images below which the value is marked unreliable.
+    """
+
+    columns: tuple[Column, ...]
+    identity: str
+    version: int
+    extractor: FeatureExtractor
+    reliable_from: int
+
+    def compare(self, restored: Features, reference: Features) -> Mapping[str, SetValue]:
+        """Return `{column name: value}`; needs no weights, so that reports can be rebuilt anywhere."""
+        ...

@@ -1,0 +1,68 @@
+"""The exceptions of restorebench.
+
+    RestorebenchError
+    |-- ConfigError      a selection, key or value the user wrote        exit 2
+    |-- InputError       data the user pointed at                        exit 2
+    |   |-- DatasetError     missing or empty folder, wrong layout
+    |   |-- PairingError     ids of two sides differ
+    |   `-- ImageError       one unusable image: a failed row, not an end
+    |-- WeightsError     weights absent, or not the ones promised        skipped part, exit 3
+    |-- RestorerError    a restorer broke its contract                   failed row, exit 3
+    `-- StoreError       `out` cannot be read or written                 exit 2
+
+A message names the thing, the value found, what was expected, and the command that helps.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class RestorebenchError(Exception):
+    """Base of every error a user can cause or mend."""
+
+
+class ConfigError(RestorebenchError):
+    """A selection, key or value of the command line or a configuration file is wrong."""
+
+
+class InputError(RestorebenchError):
+    """Data the user pointed at cannot be used."""
+
+
+class DatasetError(InputError):
+    """A data set is missing, empty or not laid out as its configuration says."""
+
+
+class PairingError(InputError):
+    """The ids of two sides do not match one to one."""
+
+
+class ImageError(InputError):
+    """One image cannot be used; it becomes a failed row and the rest goes on."""
+
+
+class WeightsError(RestorebenchError):
+    """Weights are absent, or are not the ones their sha256 promises."""
+
+
+class RestorerError(RestorebenchError):
+    """A restorer returned something other than its contract promises."""
+
+
+class StoreError(RestorebenchError):
+    """The output folder cannot be read or written."""
+
+
+def suggest(wrong: str, known: Iterable[str]) -> str:
+    """Return ` Did you mean 'x'?` for the closest known name, or an empty string."""
+    close = difflib.get_close_matches(wrong, list(known), n=1, cutoff=0.6)
+    return f" Did you mean '{close[0]}'?" if close else ""
+
+
+def listing(names: Iterable[str], most: int = 8) -> str:
+    """Join names for a message, showing at most `most` of them and the count of the rest."""
+    names = list(names)
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

@@ -1,0 +1,1 @@
+"""Where a shard runs.  Executors differ in nothing else."""

@@ -1,0 +1,1 @@
+"""Metrics, one file per family; each names the implementation it must equal."""

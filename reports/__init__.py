@@ -1,0 +1,1 @@
+"""Everything a person reads: leaderboard, tables, curves, gallery, page."""
