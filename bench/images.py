@@ -10,7 +10,7 @@ import hashlib
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import cv2
 import numpy as np
@@ -29,8 +29,9 @@ SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
 LOSSLESS_SUFFIXES = frozenset({".png", ".bmp", ".tif", ".tiff"})
 MAX_PIXELS = 8192 * 8192  # refused from the header, before anything is decoded; below Pillow's own limit
 
+Value = TypeVar("Value", np.uint8, np.float32)
 Filter = Literal["nearest", "bilinear", "bicubic", "area", "lanczos"]
-_CV2_FILTER = {
+CV2_FILTER = {
     "nearest": cv2.INTER_NEAREST,
     "bilinear": cv2.INTER_LINEAR,
     "bicubic": cv2.INTER_CUBIC,
@@ -93,7 +94,7 @@ def _as_rgb(image: Image.Image, name: str) -> Image.Image:
     image = ImageOps.exif_transpose(image)
     if image.mode in {"RGBA", "LA", "PA"} or "transparency" in image.info:
         image = image.convert("RGBA")
-        if image.getextrema()[3] != (255, 255):
+        if image.getchannel("A").getextrema() != (255, 255):
             raise ImageError(f"{name}: has transparent pixels; flatten it onto a background first")
     return image if image.mode == "RGB" else image.convert("RGB")
 
@@ -110,22 +111,22 @@ def pixel_digest(image: Pixels) -> str:
     """Return the sha256 of the pixels and their shape, whatever file they came from."""
     height, width, channels = image.shape
     digest = hashlib.sha256(f"uint8 {height}x{width}x{channels}\n".encode())
-    digest.update(np.ascontiguousarray(image))
+    digest.update(np.ascontiguousarray(image).data)
     return digest.hexdigest()
 
 
-def resize(image: Pixels, size: tuple[int, int], how: Filter) -> Pixels:
+def resize(image: NDArray[Value], size: tuple[int, int], how: Filter) -> NDArray[Value]:
     """Resize with OpenCV.
 
     Args:
-        image: `uint8` RGB `(H, W, 3)`.
+        image: RGB `(H, W, 3)`, `uint8` (rounded and clipped) or `float32` (may overshoot).
         size: target `(height, width)`.
         how: filter name; OpenCV's `lanczos` has 8 x 8 taps, and none of them antialiases except `area`.
     """
     height, width = size
     if image.shape[:2] == (height, width):
         return image
-    return np.asarray(cv2.resize(image, (width, height), interpolation=_CV2_FILTER[how]), dtype=np.uint8)
+    return np.asarray(cv2.resize(image, (width, height), interpolation=CV2_FILTER[how]), dtype=image.dtype)
 
 
 def to_tensor(images: Sequence[Pixels], device: torch.device | str = "cpu") -> torch.Tensor:

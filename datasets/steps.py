@@ -1,0 +1,234 @@
+"""Steps a degradation is composed of.
+
+A step draws its numbers first and applies them later: `draw` never sees an image, so that ranges can be
+checked without degrading anything, and what was drawn is enough to degrade another image alike.
+Between steps an image is `float32` RGB `(H, W, 3)` on the 0-255 scale; it is rounded to 8 bits where an
+8-bit file would be written: before JPEG, and before it is brought back to size.
+
+Every draw takes one `generator.random()` whatever its range, so that narrowing the range of one
+parameter to a point leaves all other draws as they were.
+"""
+
+# ruff: noqa: ARG002 - a step takes what the protocol hands it, and most need only a part
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..bench.errors import ConfigError, ImageError
+from ..bench.images import Filter, Pixels, resize
+from .kernels import gaussian
+
+Floats = NDArray[np.float32]
+"""`float32` RGB image `(H, W, 3)`, 0-255."""
+
+Range = float | Sequence[float]
+"""A number, or `[low, high]` to draw from uniformly."""
+
+SEEDS = 2**53  # so that a recorded seed survives JSON and a float column
+
+
+class Step(Protocol):
+    """One stage of a degradation.
+
+    Attributes:
+        name: prefix of its parameters in records, such as `blur` in `blur_sigma_x`.
+    """
+
+    @property
+    def name(self) -> str:
+        """Prefix of the step's parameters."""
+        ...
+
+    def draw(self, generator: np.random.Generator) -> Mapping[str, Any]:
+        """Draw what is random; JSON-able."""
+        ...
+
+    def apply(self, image: Floats, drawn: Mapping[str, Any], size: tuple[int, int]) -> Floats:
+        """Return the degraded image; `size` is the reference's `(height, width)`.
+
+        Raises:
+            ImageError: this image cannot be degraded so, such as one too small to be brought down.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class GaussianBlur:
+    """Blur with an iso- or anisotropic Gaussian; the border is mirrored without its edge (reflect101).
+
+    Attributes:
+        sigma: standard deviation, pixels of the reference; an anisotropic kernel draws it twice.
+        size: odd side of the kernel, pixels.
+        isotropic: probability of an isotropic kernel; the others are turned by an angle in [-pi, pi].
+    """
+
+    sigma: Range
+    size: int = 41
+    isotropic: float = 0.5
+    name = "blur"
+
+    def __post_init__(self) -> None:
+        if bounds("blur sigma", self.sigma)[0] <= 0:
+            raise ConfigError(f"blur sigma is {self.sigma}; it must be above 0 pixels")
+        if self.size < 1 or self.size % 2 == 0:
+            raise ConfigError(f"blur size is {self.size}; the side of a kernel is odd")
+        if not 0 <= self.isotropic <= 1:
+            raise ConfigError(f"blur isotropic is {self.isotropic}; a probability lies in 0..1")
+
+    def draw(self, generator: np.random.Generator) -> dict[str, Any]:
+        """Draw the kernel's kind, two sigmas and an angle; an isotropic one uses the first sigma only."""
+        isotropic = generator.random() < self.isotropic
+        sigma_x, sigma_y = uniform(generator, self.sigma), uniform(generator, self.sigma)
+        theta = uniform(generator, (-math.pi, math.pi))
+        if isotropic:
+            return {"kind": "isotropic", "sigma_x": sigma_x, "sigma_y": sigma_x, "theta": 0.0}
+        return {"kind": "anisotropic", "sigma_x": sigma_x, "sigma_y": sigma_y, "theta": theta}
+
+    def apply(self, image: Floats, drawn: Mapping[str, Any], size: tuple[int, int]) -> Floats:
+        """Convolve each channel with the kernel."""
+        kernel = gaussian(self.size, drawn["sigma_x"], drawn["sigma_y"], drawn["theta"])
+        return np.asarray(cv2.filter2D(image, -1, kernel, borderType=cv2.BORDER_REFLECT_101), dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class Down:
+    """Bring the image down to `int(side / scale)`.
+
+    Attributes:
+        scale: reference side / native side; below 1 enlarges.
+        filter: OpenCV's `bilinear` reads 2 x 2 pixels and does not antialias: what the blur left is folded.
+    """
+
+    scale: Range
+    filter: Filter = "bilinear"
+    name = "down"
+
+    def __post_init__(self) -> None:
+        if bounds("down scale", self.scale)[0] <= 0:
+            raise ConfigError(f"down scale is {self.scale}; it must be above 0")
+
+    def draw(self, generator: np.random.Generator) -> dict[str, Any]:
+        """Draw the scale."""
+        return {"scale": uniform(generator, self.scale)}
+
+    def apply(self, image: Floats, drawn: Mapping[str, Any], size: tuple[int, int]) -> Floats:
+        """Resize the image as it comes, whatever the reference's size."""
+        height, width = image.shape[:2]
+        native = int(height / drawn["scale"]), int(width / drawn["scale"])
+        if min(native) < 1:
+            raise ImageError(f"an image of {width} x {height} is too small to be brought down {drawn['scale']:g} times")
+        return resize(image, native, self.filter)
+
+
+@dataclass(frozen=True)
+class GaussianNoise:
+    """Add independent Gaussian noise to each pixel and channel, then clip.
+
+    Attributes:
+        delta: standard deviation on the 0-255 scale.
+    """
+
+    delta: Range
+    name = "noise"
+
+    def __post_init__(self) -> None:
+        if bounds("noise delta", self.delta)[0] < 0:
+            raise ConfigError(f"noise delta is {self.delta}; it must not be negative")
+
+    def draw(self, generator: np.random.Generator) -> dict[str, Any]:
+        """Draw the deviation and the seed of the noise field."""
+        return {"delta": uniform(generator, self.delta), "seed": int(generator.random() * SEEDS)}
+
+    def apply(self, image: Floats, drawn: Mapping[str, Any], size: tuple[int, int]) -> Floats:
+        """Add the field of the recorded seed."""
+        field = np.random.Generator(np.random.PCG64(drawn["seed"])).standard_normal(image.shape, dtype=np.float32)
+        return np.clip(image + np.float32(drawn["delta"]) * field, 0, 255)
+
+
+@dataclass(frozen=True)
+class Jpeg:
+    """Compress as JPEG with 4:2:0 chroma, libjpeg's (and OpenCV's) default.
+
+    Attributes:
+        quality: 1-100; whole numbers are drawn, both ends included.
+    """
+
+    quality: Range
+    name = "jpeg"
+
+    def __post_init__(self) -> None:
+        low, high = bounds("jpeg quality", self.quality)
+        if not (low >= 1 and high <= 100 and low == int(low) and high == int(high)):
+            raise ConfigError(f"jpeg quality is {self.quality}; whole numbers in 1..100 are expected")
+
+    def draw(self, generator: np.random.Generator) -> dict[str, Any]:
+        """Draw the quality."""
+        low, high = bounds("jpeg quality", self.quality)
+        return {"quality": int(min(low + generator.random() * (high + 1 - low), high))}
+
+    def apply(self, image: Floats, drawn: Mapping[str, Any], size: tuple[int, int]) -> Floats:
+        """Round to 8 bits, encode and decode."""
+        settings = [
+            *(cv2.IMWRITE_JPEG_QUALITY, int(drawn["quality"])),  # OpenCV 5 refuses floats
+            *(cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420),
+        ]
+        ok, data = cv2.imencode(".jpg", quantise(image)[:, :, ::-1], settings)
+        if not ok:
+            raise ImageError(f"OpenCV could not compress an image of {image.shape[1]} x {image.shape[0]} as JPEG")
+        decoded = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), dtype=np.float32)
+        return np.ascontiguousarray(decoded[:, :, ::-1])
+
+
+@dataclass(frozen=True)
+class Back:
+    """Round to 8 bits and resize to the reference's size: `lq == resize(native, size, filter)`.
+
+    Attributes:
+        filter: `bilinear` in GFP-GAN's and CodeFormer's code.
+    """
+
+    filter: Filter = "bilinear"
+    name = "back"
+
+    def draw(self, generator: np.random.Generator) -> dict[str, Any]:
+        """Nothing is random here."""
+        return {}
+
+    def apply(self, image: Floats, drawn: Mapping[str, Any], size: tuple[int, int]) -> Floats:
+        """Resize to `size`."""
+        return resize(quantise(image), size, self.filter).astype(np.float32)
+
+
+def quantise(image: Floats) -> Pixels:
+    """Clip to 0-255 and round half to even to 8 bits."""
+    return np.rint(np.clip(image, 0, 255)).astype(np.uint8)
+
+
+def bounds(what: str, span: Range) -> tuple[float, float]:
+    """Return `(low, high)` of a range.
+
+    Raises:
+        ConfigError: it is not a number or two numbers in ascending order.
+    """
+    try:
+        low, high = (span, span) if isinstance(span, int | float) else span
+        low, high = float(low), float(high)
+    except (TypeError, ValueError):
+        low = high = math.nan
+    if not (math.isfinite(low) and math.isfinite(high) and low <= high):
+        raise ConfigError(f"{what} is {span!r}; a number or [low, high] is expected")
+    return low, high
+
+
+def uniform(generator: np.random.Generator, span: Range) -> float:
+    """Draw from a range; a single number is returned as it is, at the same cost in random numbers."""
+    low, high = bounds("range", span)
+    return float(low + generator.random() * (high - low))
