@@ -91,10 +91,12 @@ class Degraded(NamedTuple):
 class Degradation(Protocol):
     """A random degradation; equal image and generator state give equal bytes.
 
-    `version` is raised when the output changes.
+    `version` is raised when the output changes.  `key` names the draws: two degradations of one key
+    draw the same numbers for the same sample, which is how an alias of a split makes equal images.
     """
 
     version: int
+    key: str
 
     def __call__(self, image: Pixels, generator: np.random.Generator) -> Degraded:
         """Degrade one `uint8` RGB image `(H, W, 3)`."""

@@ -1,0 +1,115 @@
+"""The driver: runs a plan's shards, commits each one, and writes the table of every finished cell."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+from . import results
+from .cell import Cell
+from .errors import StoreError
+from .evaluate import ShardResult
+from .files import write_atomic
+from .plan import Job, Plan, Shard
+from .progress import Progress
+from .results import CellTable
+from .store import Store
+
+
+class Executor(Protocol):
+    """Decides where a shard runs, and nothing else."""
+
+    def run(self, job: Job, groups: Sequence[Sequence[Shard]], store: Store) -> Iterator[ShardResult]:
+        """Yield the result of every shard, in any order."""
+        ...
+
+
+@contextmanager
+def locked(out: Path) -> Iterator[None]:
+    """Hold `out` for one command; a second one waits its turn.
+
+    Raises:
+        StoreError: `out` cannot be written.
+    """
+    from filelock import FileLock, Timeout
+
+    write_atomic(out / "store" / "FORMAT", b"restorebench store 1\n")
+    lock = FileLock(out / "store" / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        print(f"{out}: another restorebench is working here; waiting for it")
+        lock.acquire()
+    except OSError as error:
+        raise StoreError(f"{out}: cannot be locked ({error.strerror or error}); choose another folder with out=DIR") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def execute(plan: Plan, executor: Executor, store: Store, progress: Progress) -> int:
+    """Run every shard of a plan and leave its results in the store.
+
+    Returns:
+        The number of failed rows.
+
+    Raises:
+        StoreError: results cannot be written; shards that were committed stay.
+    """
+    rows: dict[str, list[dict[str, Any]]] = {cell.key: [] for cell in plan.cells}
+    awaited = {cell.key: 0 for cell in plan.cells}
+    cells = {cell.key: cell for cell in plan.cells}
+    for group in plan.shards:
+        for shard in group:
+            awaited[shard.cell.key] += 1
+    for key in [key for key, count in awaited.items() if count == 0]:
+        _finish(cells[key], plan, [], store)
+    failed = 0
+    for result in executor.run(plan.job, plan.shards, store):
+        store.commit(result.commit)
+        key = result.cell.key
+        rows[key] += result.rows
+        awaited[key] -= 1
+        failed += sum(row["status"] == "failed" for row in result.rows)
+        progress.advance(result)
+        if awaited[key] == 0:
+            _finish(cells[key], plan, rows.pop(key), store)
+    return failed
+
+
+def _finish(cell: Cell, plan: Plan, rows: list[dict[str, Any]], store: Store) -> None:
+    import pandas as pd
+
+    columns = ["sample", "status", "error", "height", "width", "hq", "lq", "native", "restored"]
+    columns += ["parameters", "seconds", "seed", "device", "note", "score_errors"]
+    images = pd.DataFrame(rows, columns=columns) if not rows else pd.DataFrame(rows)
+    images = images.sort_values("sample", ignore_index=True)
+    results.save(store.out, CellTable(cell, plan.job.metrics, images))
+
+
+def record(plan: Plan, store: Store, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Write what a command asked for, what it skipped and where it ran; a repeated command replaces its record."""
+    path = store.root / "plans" / f"{plan.key}.json"
+    started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    if path.exists():
+        started = json.loads(path.read_bytes())["started"]
+    content = {
+        "key": plan.key,
+        "started": started,
+        "splits": list(dict.fromkeys(cell.split for cell in plan.cells)),
+        "metrics": [metric.name for metric in plan.job.metrics],
+        "cells": [cell.key for cell in plan.cells],
+        "datasets": {name: {"card": dict(card)} for name, card in plan.datasets.items()},
+        "weights": [
+            {"name": w.name, "sha256": w.sha256, "verified": w.verified, "licence": w.licence} for w in plan.weights
+        ],
+        "skipped": [dict(item) for item in plan.skipped],
+        **facts,
+    }
+    write_atomic(path, json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, default=str).encode())
+    return content

@@ -1,0 +1,210 @@
+"""The worker: turns shards into rows.  It runs anywhere; only the driver commits."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .api import Restorer, Sample
+from .cell import Cell
+from .errors import ImageError
+from .identity import restored_key
+from .pictures import Inputs, Picture, Pictures
+from .plan import Job, Shard
+from .restoring import Restored, Work, restore, source_of
+from .scoring import Scorer, Subject
+from .seeds import entropy
+from .store import Commit, Store
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True)
+class ShardResult:
+    """Rows of one shard, in order of its samples, and what is new for the store."""
+
+    cell: Cell
+    rows: tuple[dict[str, Any], ...]
+    commit: Commit
+
+
+@dataclass
+class _Item:
+    """One sample of a shard while it is worked on."""
+
+    sample: Sample
+    inputs: Inputs
+    key: str = ""
+    restored: Picture | None = None
+    work: Work | None = None
+    seconds: float | None = None
+    note: str = ""
+    error: str = ""
+
+
+class Worker:
+    """Evaluates the shards of a job on one device.
+
+    Args:
+        job: what to build.
+        store: results of earlier runs; images are written to it, commits are left to the driver.
+    """
+
+    def __init__(self, job: Job, store: Store) -> None:
+        import torch
+
+        torch.set_num_threads(job.options.threads)
+        self._job = job
+        self._store = store
+        self._device = device_of(job.options.device)
+        self._pictures = Pictures(store, job.splits, job.degradation_seed, job.options.keep)
+        self._scorer = Scorer(job.metrics, store, self._device, job.options.batch)
+        self._restorers: dict[str, Restorer] = {}
+        self._loaded: set[str] = set()
+        self._chunk: tuple[Sample, ...] = ()
+
+    def evaluate(self, shard: Shard) -> ShardResult:
+        """Restore and score one shard; whatever fails becomes a row with its reason."""
+        if shard.samples is not self._chunk and shard.samples != self._chunk:
+            self._chunk = shard.samples
+            self._pictures.forget()
+            self._scorer.forget()
+        commit = Commit()
+        items = [self._item(sample, shard, commit) for sample in shard.samples]
+        self._restore(shard.cell, [item for item in items if item.work], commit)
+        subjects = [
+            Subject(i.sample.id, i.restored, i.inputs.hq, i.inputs.lq, i.sample.meta, {}, {})
+            if i.restored and not i.error
+            else None
+            for i in items
+        ]
+        self._scorer.score([subject for subject in subjects if subject], commit)
+        rows = tuple(self._row(shard.cell, item, subject) for item, subject in zip(items, subjects, strict=True))
+        return ShardResult(shard.cell, rows, commit)
+
+    # -- restoring ----------------------------------------------------------------------------
+
+    def _item(self, sample: Sample, shard: Shard, commit: Commit) -> _Item:
+        item = _Item(sample, Inputs(None, None, None, {}))
+        try:
+            item.inputs = self._pictures.inputs(sample, shard.cell.split, commit)
+            if shard.given is not None:
+                self._take(item, shard.given, commit)
+            else:
+                self._find(item, shard.cell)
+        except ImageError as error:
+            item.error = str(error)
+        return item
+
+    def _take(self, item: _Item, given: Mapping[str, Path], commit: Commit) -> None:
+        """Use the result that already exists as a file."""
+        path = given.get(item.sample.id)
+        if path is None:
+            raise ImageError(f"no result for {item.sample.id}")
+        picture = self._pictures.read(path, commit)
+        size = item.inputs.size or picture.size
+        if picture.size != size:
+            found, expected = (f"{s[0]} x {s[1]}" for s in (picture.size, size))
+            raise ImageError(f"{path}: is {found}, its reference is {expected}; resize it by declaration or leave it out")
+        self._pictures.keep(picture, commit)
+        item.restored = picture
+
+    def _find(self, item: _Item, cell: Cell) -> None:
+        """Find the result of an earlier run, or set up the work that makes it."""
+        restorer = self._restorer(cell.restorer)
+        source = source_of(restorer.card, item.inputs)
+        size = item.inputs.size or source.size
+        item.key = restored_key(cell.restorer_id, source.sha256, size, cell.seed if restorer.card.stochastic else None)
+        known = self._store.restored.get(item.key)
+        if known and self._usable(known, item):
+            sha256, height, width = known["image"]
+            item.restored = Picture(sha256, (height, width), lambda: self._store.image(sha256))
+            item.seconds, item.note = known["seconds"], known["note"]
+            return
+        seed = entropy(cell.seed, "restorer", cell.split, item.sample.id) & 0x7FFF_FFFF_FFFF_FFFF
+        item.work = Work(item.sample.id, source, size, seed, item.sample.meta)
+
+    def _usable(self, known: dict[str, Any], item: _Item) -> bool:
+        """Say whether a known result will do: its image is there, or nobody needs to look at it."""
+        sha256 = known["image"][0]
+        if self._job.options.keep and not self._store.has_image(sha256):
+            return False
+        if not self._scorer.missing(sha256, item.inputs.hq, item.inputs.lq, item.sample.meta):
+            return True
+        try:
+            self._store.image(sha256)
+        except ImageError:
+            self._store.image_path(sha256).unlink(missing_ok=True)  # damaged: made again
+            return False
+        return True
+
+    def _restore(self, cell: Cell, items: Sequence[_Item], commit: Commit) -> None:
+        restorer = self._restorer(cell.restorer) if items else None
+        if restorer is None:
+            return
+        try:
+            self._load(cell.restorer, restorer)
+        except Exception as error:  # a plugin may raise anything
+            for item in items:
+                item.error = f"{cell.restorer} could not be loaded: {type(error).__name__}: {error}"
+            return
+        results = restore(restorer, [i.work for i in items if i.work], self._job.options.batch, self._device)
+        for item, result in zip(items, results, strict=True):
+            self._accept(item, result, commit)
+
+    def _accept(self, item: _Item, result: Restored, commit: Commit) -> None:
+        item.seconds, item.note = result.seconds, result.note
+        if result.image is None:
+            item.error = result.error
+            return
+        item.restored = Picture.of(result.image)
+        commit.restored[item.key] = {
+            "image": [item.restored.sha256, *item.restored.size],
+            "seconds": result.seconds,
+            "note": result.note,
+        }
+        self._pictures.keep(item.restored, commit)
+
+    def _restorer(self, name: str) -> Restorer:
+        if name not in self._restorers:
+            self._restorers[name] = self._job.adapters[name].build()
+        return self._restorers[name]
+
+    def _load(self, name: str, restorer: Restorer) -> None:
+        if name not in self._loaded:
+            restorer.load(self._device)
+            self._loaded.add(name)
+
+    # -- rows ---------------------------------------------------------------------------------
+
+    def _row(self, cell: Cell, item: _Item, subject: Subject | None) -> dict[str, Any]:
+        size = item.restored.size if item.restored else (item.inputs.size or (None, None))
+        pictures = {"hq": item.inputs.hq, "lq": item.inputs.lq, "native": item.inputs.native, "restored": item.restored}
+        return {
+            "sample": item.sample.id,
+            "status": "ok" if subject else "failed",
+            "error": item.error,
+            "height": size[0],
+            "width": size[1],
+            **{name: picture.sha256 if picture else None for name, picture in pictures.items()},
+            "parameters": json.dumps(item.inputs.parameters, sort_keys=True),
+            "seconds": item.seconds,
+            "seed": cell.seed,
+            "device": str(self._device),
+            "note": item.note,
+            "score_errors": json.dumps(subject.errors if subject else {}, sort_keys=True),
+            **(subject.scores if subject else {}),
+        }
+
+
+def device_of(name: str) -> torch.device:
+    """Return the torch device; `auto` is the first GPU where there is one."""
+    import torch
+
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)

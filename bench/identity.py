@@ -1,0 +1,50 @@
+"""Identities: every choice that changes a number, spelled out.  Equal identity, comparable number."""
+
+from __future__ import annotations
+
+from .api import FeatureExtractor, PairMetric, Restorer, SetMetric, Weights
+from .cell import digest
+from .spec import Spec
+from .weights import identity as weights_identity
+
+
+def _with_weights(identity: str, version: int, weights: Weights) -> str:
+    digests = "".join(f" {name}={sha256[:8]}" for name, sha256 in sorted(weights_identity(weights).items()))
+    return f"{identity} v{version}{digests}"
+
+
+def metric_id(metric: PairMetric | SetMetric) -> str:
+    """Identity of a metric; of a set metric it includes the features it compares."""
+    if isinstance(metric, PairMetric):
+        return _with_weights(metric.identity, metric.version, metric.weights)
+    return f"{metric.identity} v{metric.version} on {extractor_id(metric.extractor)}"
+
+
+def extractor_id(extractor: FeatureExtractor) -> str:
+    """Identity of feature rows."""
+    return _with_weights(extractor.identity, extractor.version, extractor.weights)
+
+
+def restorer_id(spec: Spec, restorer: Restorer) -> str:
+    """Identity of a restorer: class, settings, version and weights, but not where the weights lie."""
+    return _with_weights(spec.identity, restorer.version, restorer.weights)
+
+
+def split_id(spec: Spec, version: int, seed: int) -> str:
+    """Identity of a synthesised split."""
+    return f"{spec.identity} v{version} seed={seed}"
+
+
+def degraded_key(split: str, sample_id: str, hq: str) -> str:
+    """Key of one degraded image: the split's identity, the sample and the pixels it was made from."""
+    return digest("degraded", split, sample_id, hq)
+
+
+def restored_key(restorer: str, source: str, size: tuple[int, int], seed: int | None) -> str:
+    """Key of one restored image; `seed` only where it changes the output."""
+    return digest("restored", restorer, source, f"{size[0]}x{size[1]}", "" if seed is None else str(seed))
+
+
+def score_key(metric: str, restored: str, reference: str | None, lq: str | None, meta: str) -> str:
+    """Key of one image's score; the parts a metric does not use are left empty."""
+    return digest("score", metric, restored, reference or "", lq or "", meta)

@@ -1,0 +1,268 @@
+"""From what the user asked for to the shards that workers run.
+
+A shard is a cell's share of one chunk of samples: the unit of work, commit and retry.  Shards come
+chunk by chunk, so that what a reference needs is computed once and held for one chunk only.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from .api import Dataset, GivenResults, PairMetric, Sample, SetMetric
+from .cell import Cell, MetricInfo, digest
+from .errors import ConfigError, DatasetError, WeightsError
+from .identity import extractor_id, metric_id, restorer_id, split_id
+from .spec import Spec
+from .weights import Weight, resolve
+
+REFERENCE = Spec("restorebench.adapters.baselines.Reference", {})
+"""Builds the unranked row that shows what a perfect result scores."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """Settings that are not part of any identity, but of equal bits.
+
+    Attributes:
+        batch: images per forward pass.
+        shard: samples per shard; what a worker holds in memory at once.
+        threads: torch threads per worker; 0 = the processors this process may use.
+        device: `auto`, `cpu`, `cuda` or `cuda:N`.
+        keep: keep restored, degraded and reference images in the store.
+        limit: use the first so many samples of every set; 0 = all.
+    """
+
+    batch: int = 4
+    shard: int = 16
+    threads: int = 0
+    device: str = "auto"
+    keep: bool = True
+    limit: int = 0
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for, as Specs by name."""
+
+    adapters: Mapping[str, Spec]
+    datasets: Mapping[str, Spec]
+    splits: Mapping[str, Spec | None]
+    metrics: Mapping[str, Spec]
+    out: Path
+    degradation_seed: int = 0
+    restorer_seeds: tuple[int, ...] = (0,)
+    reference_row: bool = True
+    splits_chosen: bool = True
+    options: Options = field(default_factory=Options)
+    sort: tuple[str, ...] = ("lpips_alex", "psnr")
+    fetch: bool = True
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One cell on one chunk of samples.
+
+    Attributes:
+        given: file of each sample's result when the restorer is a folder of results, else None.
+    """
+
+    cell: Cell
+    samples: tuple[Sample, ...]
+    given: Mapping[str, Path] | None = None
+
+
+@dataclass(frozen=True)
+class Job:
+    """All a worker needs besides its shards; plain data, ready to be sent."""
+
+    out: Path
+    adapters: Mapping[str, Spec]
+    splits: Mapping[str, Spec | None]
+    metrics: tuple[MetricInfo, ...]
+    degradation_seed: int
+    options: Options
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Cells, their shards and everything that is skipped and why."""
+
+    job: Job
+    cells: tuple[Cell, ...]
+    shards: tuple[tuple[Shard, ...], ...]
+    skipped: tuple[Mapping[str, str], ...]
+    weights: tuple[Weight, ...]
+    datasets: Mapping[str, Mapping[str, Any]]
+
+    @property
+    def key(self) -> str:
+        """Equal for equal commands on equal lists of samples."""
+        cells = "".join(sorted(cell.key for cell in self.cells))
+        metrics = "".join(sorted(metric.metric_id for metric in self.job.metrics))
+        samples = (f"{shard.cell.key}{sample.id}" for group in self.shards for shard in group for sample in shard.samples)
+        return digest(cells, metrics, *samples)
+
+    @property
+    def images(self) -> int:
+        """Number of images to restore and score, over all cells."""
+        return sum(len(shard.samples) for group in self.shards for shard in group)
+
+
+def thread_count(threads: int) -> int:
+    """Resolve 0 to the number of processors this process may use."""
+    if threads:
+        return threads
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def make(request: Request) -> Plan:
+    """List the samples, resolve the weights, and cut the work into shards.
+
+    Raises:
+        ConfigError: nothing to do, or two things of one name.
+        DatasetError, PairingError: a data set or a folder of results cannot be used.
+    """
+    weights: dict[str, Weight] = {}
+    skipped: list[dict[str, str]] = []
+    metrics = tuple(_metric(name, spec, request.fetch, weights, skipped) for name, spec in request.metrics.items())
+    restorers = [_restorer(name, spec, request.fetch, weights, skipped) for name, spec in request.adapters.items()]
+    if not restorers:
+        raise ConfigError("adapter: nothing selected; try adapter=[input,lanczos], or see: restorebench list adapters")
+    cells: list[Cell] = []
+    chunks: list[tuple[Shard, ...]] = []
+    cards: dict[str, Mapping[str, Any]] = {}
+    for dataset, samples in _datasets(request).values():
+        card = asdict(dataset.card)
+        cards[dataset.card.name] = card
+        made = _cells(request, restorers, samples, card)
+        cells += made
+        chunks += _shards(request, made, samples)
+    job = Job(
+        request.out,
+        {**request.adapters, "reference": REFERENCE},
+        request.splits,
+        metrics,
+        request.degradation_seed,
+        replace(request.options, threads=thread_count(request.options.threads)),
+    )
+    return Plan(job, tuple(cells), tuple(chunks), tuple(skipped), tuple(weights.values()), cards)
+
+
+def _metric(
+    name: str, spec: Spec, fetch: bool, weights: dict[str, Weight], skipped: list[dict[str, str]]
+) -> MetricInfo:
+    metric = spec.build()
+    if not isinstance(metric, PairMetric | SetMetric):
+        raise ConfigError(f"metric.{name}: {spec.target} offers neither PairMetric nor SetMetric (see bench/api.py)")
+    needed = metric.weights if isinstance(metric, PairMetric) else metric.extractor.weights
+    reason = ""
+    try:
+        weights.update(resolve(needed, fetch=fetch))
+    except WeightsError as error:
+        reason = str(error)
+        skipped.append({"kind": "metric", "name": name, "reason": reason})
+    features = extractor_id(metric.extractor) if isinstance(metric, SetMetric) else ""
+    kind = "set" if isinstance(metric, SetMetric) else "pair"
+    return MetricInfo(name, metric_id(metric), kind, spec, features, reason)
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    name: str
+    restorer: Any
+    restorer_id: str
+    skipped: str
+
+
+def _restorer(
+    name: str, spec: Spec, fetch: bool, weights: dict[str, Weight], skipped: list[dict[str, str]]
+) -> _Chosen:
+    restorer = spec.build()
+    if isinstance(restorer, GivenResults):
+        return _Chosen(name, restorer, f"{spec.identity} v{restorer.version}", "")
+    reason = ""
+    try:
+        weights.update(resolve(restorer.weights, fetch=fetch))
+    except WeightsError as error:
+        reason = str(error)
+        skipped.append({"kind": "adapter", "name": name, "reason": reason})
+    return _Chosen(name, restorer, restorer_id(spec, restorer), reason)
+
+
+def _datasets(request: Request) -> dict[str, tuple[Dataset, Sequence[Sample]]]:
+    if not request.datasets:
+        raise ConfigError("dataset: nothing selected; try dataset=builtin, or see: restorebench list datasets")
+    found: dict[str, tuple[Dataset, Sequence[Sample]]] = {}
+    for name, spec in request.datasets.items():
+        dataset: Dataset = spec.build()
+        if dataset.card.name in found:
+            raise ConfigError(f"dataset.{name}: two sets are called '{dataset.card.name}'; give one dataset.{name}.name=...")
+        samples = dataset.samples()
+        if not samples:
+            raise DatasetError(f"dataset.{name}: no samples")
+        found[dataset.card.name] = dataset, samples[: request.options.limit or None]
+    return found
+
+
+def _splits_for(request: Request, chosen: Sequence[_Chosen], samples: Sequence[Sample]) -> Mapping[str, Spec | None]:
+    """The splits of one set: `given` by default where the set brings LQ images, and only there."""
+    brings_lq = samples[0].lq is not None
+    if brings_lq and not request.splits_chosen:
+        return {"given": None}
+    runs = [row.name for row in chosen if not isinstance(row.restorer, GivenResults)]
+    if "given" in request.splits and not brings_lq and runs:
+        raise ConfigError(f"degradation=given: the data set brings no LQ images for {', '.join(runs)} to restore")
+    if any(request.splits.values()) and samples[0].hq is None:
+        raise ConfigError("degradation: the data set has no reference images to degrade; use degradation=given")
+    return request.splits
+
+
+def _cells(request: Request, chosen: Sequence[_Chosen], samples: Sequence[Sample], card: Mapping[str, Any]) -> list[Cell]:
+    rows = list(chosen)
+    if request.reference_row and samples[0].hq is not None and all(c.name != "reference" for c in chosen):
+        reference = REFERENCE.build()
+        rows.append(_Chosen("reference", reference, restorer_id(REFERENCE, reference), ""))
+    cells = []
+    for severity, (split, spec) in enumerate(_splits_for(request, chosen, samples).items()):
+        made = "" if spec is None else split_id(spec, spec.build().version, request.degradation_seed)
+        for row in rows:
+            seeds = request.restorer_seeds if row.restorer.card.stochastic else request.restorer_seeds[:1]
+            cells += [
+                Cell(
+                    restorer=row.name,
+                    restorer_id=row.restorer_id,
+                    dataset=card["name"],
+                    split=split,
+                    split_id=made,
+                    severity=severity,
+                    seed=seed,
+                    ranked=row.restorer.card.ranked,
+                    card=asdict(row.restorer.card),
+                    dataset_card=card,
+                    skipped=row.skipped,
+                )
+                for seed in seeds
+            ]
+    return cells
+
+
+def _shards(request: Request, cells: Sequence[Cell], samples: Sequence[Sample]) -> Iterator[tuple[Shard, ...]]:
+    """Yield, for each chunk of samples, the shards of every cell that is not skipped."""
+    files: dict[str, Mapping[str, Path]] = {}
+    for name, spec in request.adapters.items():
+        results = spec.build()
+        if isinstance(results, GivenResults):
+            files[name] = results.locate([sample.id for sample in samples])
+    for start in range(0, len(samples), request.options.shard):
+        chunk = tuple(samples[start : start + request.options.shard])
+        group = []
+        for cell in cells:
+            if not cell.skipped:
+                there = files.get(cell.restorer)
+                given = None if there is None else {s.id: there[s.id] for s in chunk if s.id in there}
+                group.append(Shard(cell, chunk, given))
+        yield tuple(group)
