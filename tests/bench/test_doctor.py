@@ -1,0 +1,106 @@
+"""`restorebench doctor` finds what is missing or damaged and says what helps."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from restorebench.bench import doctor
+from restorebench.bench.catalogue import entry
+from restorebench.bench.errors import StoreError
+from restorebench.bench.store import Commit, Store
+
+NIQE = "niqe-parameters"
+
+
+@pytest.fixture
+def empty_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine that never ran restorebench."""
+    home = tmp_path / "home"
+    monkeypatch.setenv("RESTOREBENCH_HOME", str(home))
+    monkeypatch.delenv("RESTOREBENCH_WEIGHTS", raising=False)
+    return home
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    """A store with one image."""
+    store = Store(tmp_path / "out")
+    sha256, size = store.put_image(np.full((8, 8, 3), 7, np.uint8))
+    store.commit(Commit(images={sha256: size}))
+    return tmp_path / "out"
+
+
+def found(checks: list[doctor.Check], name: str) -> doctor.Check:
+    (check,) = (check for check in checks if check.name == name)
+    return check
+
+
+def test_a_machine_without_weights_is_usable_and_told_how_to_fetch_them(empty_home: Path) -> None:
+    checks = doctor.examine()
+    weights = found(checks, "weights")
+    assert weights.status == "warn"
+    assert "absent" in weights.found
+    assert "restorebench weights fetch" in weights.advice
+    assert {check.name for check in checks if check.status == "fail"} == set()
+
+
+def test_a_damaged_weights_file_fails_and_is_named(empty_home: Path) -> None:
+    file = empty_home / "weights" / entry(NIQE).file
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"not the parameters")
+    weights = found(doctor.examine(), "weights")
+    assert weights.status == "fail"
+    assert f"restorebench weights fetch {NIQE}" in weights.advice
+
+
+def test_a_folder_that_does_not_exist_yet_is_judged_by_the_disk_it_would_be_on(tmp_path: Path) -> None:
+    check = found(doctor.examine(tmp_path / "not" / "yet"), "space for results")
+    assert check.status in {"ok", "warn"}
+    assert "GiB free" in check.found
+
+
+def test_a_check_that_breaks_is_a_finding_and_the_others_are_still_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> list[object]:
+        raise OSError("disk on fire")
+
+    monkeypatch.setattr(doctor.weights, "verify", broken)
+    checks = doctor.examine()
+    assert found(checks, "weights").status == "fail"
+    assert "disk on fire" in found(checks, "weights").found
+    assert found(checks, "torch").status in {"ok", "warn"}
+
+
+def test_the_json_form_carries_checks_and_environment(empty_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert doctor.doctor(as_json=True) == 0
+    data = json.loads(capsys.readouterr().out)
+    assert {check["name"] for check in data["checks"]} >= {"python", "torch", "opencv", "mlflow", "weights"}
+    assert data["environment"]["versions"]["torch"]
+
+
+def test_an_intact_store_passes(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert doctor.doctor_store(out) == 0
+    assert "ok" in capsys.readouterr().out
+
+
+def test_one_changed_byte_in_a_stored_image_is_found(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (image,) = (out / "store" / "images").rglob("*.png")
+    data = bytearray(image.read_bytes())
+    data[-20] ^= 1
+    image.write_bytes(data)
+    assert doctor.doctor_store(out, as_json=True) == 3
+    (problem,) = json.loads(capsys.readouterr().out)["checks"]
+    assert image.name in problem["found"]
+    assert "again" in problem["advice"]
+
+
+def test_a_changed_commit_is_found(out: Path) -> None:
+    (commit,) = (out / "store" / "commits").glob("*.json")
+    commit.write_bytes(commit.read_bytes() + b" ")
+    assert [check.status for check in doctor.examine_store(out)] == ["fail"]
+
+
+def test_a_folder_without_a_store_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="no store here"):
+        doctor.doctor_store(tmp_path)
