@@ -19,6 +19,7 @@ ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt
 
 help:  ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,10 +28,10 @@ help:  ## print this list
 # one installed wins.  The other one needs libGL, which servers do not have, so headless goes last.
 $(STAMP): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "no Python 3.11 or newer found; name one: make PYTHON=/path/to/python3.11" >&2; exit 1; }
-	@test -x $(BIN)/python || "$(PYTHON)" -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
-	@grep -qs 'headless = True' $(VENV)/lib/python3*/site-packages/cv2/version.py || $(BIN)/python -m pip install \
-		--quiet --disable-pip-version-check -c constraints.txt --force-reinstall --no-deps opencv-python-headless
+	@test -x $(BIN)/python || { echo "Installing into .venv, about 4 minutes ..."; "$(PYTHON)" -m venv $(VENV); }
+	@$(INSTALL) -e '.[dev]'
+	@grep -qs 'headless = True' $(VENV)/lib/python3*/site-packages/cv2/version.py || \
+		$(INSTALL) --force-reinstall --no-deps opencv-python-headless
 	@touch $@
 
 install: $(STAMP)  ## make .venv with everything in it (about 4 minutes, 7 GB with CUDA)
