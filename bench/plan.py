@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from .api import Dataset, GivenResults, PairMetric, Sample, SetMetric
+from .api import Dataset, GivenResults, PairMetric, Restorer, Sample, SetMetric
 from .cell import Cell, MetricInfo, digest
 from .errors import ConfigError, DatasetError, WeightsError
 from .identity import extractor_id, metric_id, restorer_id, split_id
@@ -158,16 +158,14 @@ def _metric(
     metric = spec.build()
     if not isinstance(metric, PairMetric | SetMetric):
         raise ConfigError(f"metric.{name}: {spec.target} offers neither PairMetric nor SetMetric (see bench/api.py)")
-    needed = metric.weights if isinstance(metric, PairMetric) else metric.extractor.weights
-    reason = ""
+    pair = isinstance(metric, PairMetric)
+    kind = "pair" if pair else "set"
     try:
-        weights.update(resolve(needed, fetch=fetch))
+        weights.update(resolve(metric.weights if pair else metric.extractor.weights, fetch=fetch))
     except WeightsError as error:
-        reason = str(error)
-        skipped.append({"kind": "metric", "name": name, "reason": reason})
-    features = extractor_id(metric.extractor) if isinstance(metric, SetMetric) else ""
-    kind = "set" if isinstance(metric, SetMetric) else "pair"
-    return MetricInfo(name, metric_id(metric), kind, spec, features, reason)
+        skipped.append({"kind": "metric", "name": name, "reason": str(error)})
+        return MetricInfo(name, f"{metric.identity} v{metric.version}", kind, spec, skipped=str(error))
+    return MetricInfo(name, metric_id(metric), kind, spec, "" if pair else extractor_id(metric.extractor))
 
 
 @dataclass(frozen=True)
@@ -184,13 +182,17 @@ def _restorer(
     restorer = spec.build()
     if isinstance(restorer, GivenResults):
         return _Chosen(name, restorer, f"{spec.identity} v{restorer.version}", "")
-    reason = ""
+    if not isinstance(restorer, Restorer):
+        raise ConfigError(f"adapter.{name}: {spec.target} offers neither Restorer nor GivenResults (see bench/api.py)")
+    for file in restorer.weights.values():
+        if file is not None and not Path(file).expanduser().is_file():
+            raise ConfigError(f"adapter.{name}.checkpoint: {file} is not a file")
     try:
         weights.update(resolve(restorer.weights, fetch=fetch))
     except WeightsError as error:
-        reason = str(error)
-        skipped.append({"kind": "adapter", "name": name, "reason": reason})
-    return _Chosen(name, restorer, restorer_id(spec, restorer), reason)
+        skipped.append({"kind": "adapter", "name": name, "reason": str(error)})
+        return _Chosen(name, restorer, f"{spec.identity} v{restorer.version}", str(error))
+    return _Chosen(name, restorer, restorer_id(spec, restorer), "")
 
 
 def _datasets(request: Request) -> dict[str, tuple[Dataset, Sequence[Sample]]]:

@@ -1,0 +1,196 @@
+"""The command line.
+
+`run`, `score`, `synthesize` and `report` speak Hydra's grammar; `weights`, `list` and `doctor` take plain
+arguments.  Every error a user can mend is one line and exit status 2.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from .errors import ConfigError, RestorebenchError, suggest
+
+OVERVIEW = """\
+restorebench: benchmarks of blind face restoration and photo enhancement
+
+  restorebench                     the demo: built-in faces, three splits, the restorers that run anywhere
+  restorebench run                 restore, score, report     adapter=[input,realesrgan] dataset=folder dataset.root=DIR
+  restorebench score               score existing results     restored=DIR reference=DIR metric=[psnr,lpips_alex]
+  restorebench synthesize          write degraded images      dataset=folder dataset.root=DIR degradation=[mild,severe]
+  restorebench report              rebuild tables, figures and page from the store     out=DIR
+  restorebench list                adapters | datasets | degradations | metrics | experiments
+  restorebench weights             list | fetch NAME... | verify
+  restorebench doctor              check this machine; doctor store DIR checks every digest of a store
+
+Each command has --help.  Everything a command writes goes below out=DIR (default: out).
+Exit status: 0 complete, 3 finished with failed or skipped parts, 2 bad input.
+"""
+
+HYDRA_COMMANDS = ("run", "score", "synthesize", "report")
+PLAIN_COMMANDS = ("list", "weights", "doctor")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return _dispatch(arguments)
+    except RestorebenchError as error:
+        print(f"restorebench: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("restorebench: interrupted; the same command goes on from here", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _dispatch(arguments: list[str]) -> int:
+    if arguments and arguments[0] in ("-h", "--help", "help"):
+        print(OVERVIEW, end="")
+        return 0
+    if arguments and arguments[0] == "--version":
+        from .. import __version__
+
+        print(f"restorebench {__version__}")
+        return 0
+    if not arguments or arguments[0].startswith("-") or "=" in arguments[0]:
+        return _hydra("run", arguments)
+    command, rest = arguments[0], arguments[1:]
+    if command in HYDRA_COMMANDS:
+        return _hydra(command, rest)
+    if command in PLAIN_COMMANDS:
+        return _plain(command, rest)
+    known = (*HYDRA_COMMANDS, *PLAIN_COMMANDS)
+    raise ConfigError(f"no command '{command}'.{suggest(command, known)} Commands: {', '.join(known)}")
+
+
+def _plain(command: str, arguments: list[str]) -> int:
+    if command == "doctor":
+        from .doctor import main as doctor
+
+        return doctor(arguments)
+    if command == "weights":
+        from .weights_command import main as weights
+
+        return weights(arguments)
+    from .listing import main as listing
+
+    return listing(arguments)
+
+
+def _hydra(command: str, arguments: list[str]) -> int:
+    """Hand a command to Hydra and turn whatever it raises into one line."""
+    import hydra
+    from omegaconf import DictConfig
+
+    from . import schema
+    from .configuration import to_plain, translated
+    from .overrides import normalise
+
+    sweep = "-m" in arguments or "--multirun" in arguments
+    overrides = normalise(arguments, {"dataset": ["builtin"]} if command in ("run", "synthesize") else None)
+    schema.register()
+    jobs = _Jobs(command, overrides, sweep)
+
+    def task(config: DictConfig) -> None:
+        jobs.run(to_plain(config))
+
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    argv = sys.argv
+    with tempfile.TemporaryDirectory() as scratch, translated():
+        sys.argv = [f"restorebench {command}", *overrides, *([f"hydra.sweep.dir='{scratch}'"] if sweep else [])]
+        try:
+            hydra.main(config_path="pkg://restorebench.conf", config_name=command, version_base="1.3")(task)()
+        finally:
+            sys.argv = argv
+    return jobs.finish()
+
+
+class _Jobs:
+    """The jobs of one command: one, or the several of a sweep, which share one report at the end."""
+
+    def __init__(self, command: str, overrides: list[str], sweep: bool) -> None:
+        self._command = command
+        self._overrides = overrides
+        self._sweep = sweep
+        self._statuses: list[int] = []
+        self._unreported: dict[Path, dict[str, Any]] = {}
+
+    def run(self, config: dict[str, Any]) -> None:
+        """Run one job; in a sweep a job that fails does not end the others."""
+        work: Callable[[dict[str, Any]], int] = getattr(self, f"_{self._command}")
+        try:
+            self._statuses.append(work(config))
+        except RestorebenchError as error:
+            if not self._sweep:
+                raise
+            print(f"restorebench: {error}", file=sys.stderr)
+            self._statuses.append(2)
+
+    def finish(self) -> int:
+        """Build the report of a sweep and return the worst status."""
+        from .commands import finish
+
+        for out, config in self._unreported.items():
+            self._show(finish(out, config, 0, (), ""))
+        return max(self._statuses, key=lambda status: (status == 2, status), default=0)
+
+    def _run(self, config: dict[str, Any]) -> int:
+        from .configuration import run_request
+        from .overrides import chosen_groups
+
+        chosen = bool({"degradation", "experiment"} & chosen_groups(self._overrides))
+        return self._evaluate(run_request(config, chosen), config)
+
+    def _score(self, config: dict[str, Any]) -> int:
+        from .configuration import score_request
+
+        return self._evaluate(score_request(config), config)
+
+    def _evaluate(self, request: Any, config: dict[str, Any]) -> int:
+        from .commands import perform
+
+        result = perform(request, config, _console(), final=not self._sweep)
+        if self._sweep:
+            self._unreported[result.out] = config
+        else:
+            self._show(result)
+        return result.status
+
+    def _synthesize(self, config: dict[str, Any]) -> int:
+        from .commands import INCOMPLETE, synthesize_config
+
+        folders, failed = synthesize_config(config, _console())
+        for name, folder in folders.items():
+            print(f"{name}: {folder}")
+        return INCOMPLETE if failed else 0
+
+    def _report(self, config: dict[str, Any]) -> int:
+        from .commands import report_config
+
+        self._show(report_config(config))
+        return 0
+
+    def _show(self, result: Any) -> None:
+        from ..reports.tables import print_table
+
+        console = _console()
+        print_table(result.leaderboard, console)
+        page = (result.out / "report" / "index.html").resolve()
+        lines = [f"{result.failed} failed rows, see the table of failures in the page"] if result.failed else []
+        lines += [f"skipped {part['kind']} {part['name']}: {part['reason']}" for part in result.skipped]
+        for line in (*lines, f"report: {page}"):
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _console() -> Any:
+    from rich.console import Console
+
+    return Console()

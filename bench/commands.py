@@ -1,0 +1,229 @@
+"""The commands, as Python functions: `run`, `score`, `synthesize`, `report`.
+
+The command line calls the same functions; both compose the same configuration.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .configuration import compose_config, run_request, score_request, specs, splits
+from .errors import ConfigError, RestorebenchError
+from .overrides import chosen_groups, normalise
+from .plan import Request
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.console import Console
+
+COMPLETE, BAD_INPUT, INCOMPLETE = 0, 2, 3
+"""Exit statuses of the command line."""
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a command left behind.
+
+    Attributes:
+        out: the output folder.
+        leaderboard: long form, one row per restorer, data set, split and metric.
+        per_image: one row per restorer, data set, split, seed and sample, one column per score.
+        costs: seconds per image.
+        failed: number of failed rows of this command.
+        skipped: parts that were asked for and left out, with reasons.
+        plan_key: identity of the command in the store and in MLflow.
+    """
+
+    out: Path
+    leaderboard: pd.DataFrame
+    per_image: pd.DataFrame
+    costs: pd.DataFrame
+    failed: int
+    skipped: tuple[Mapping[str, str], ...]
+    plan_key: str
+
+    @property
+    def status(self) -> int:
+        """Exit status: 0 complete, 3 finished with failed or skipped parts."""
+        return INCOMPLETE if self.failed or self.skipped else COMPLETE
+
+
+def run(*overrides: str, console: Console | None = None, **selection: Any) -> RunResult:
+    """Restore, score and report, like `restorebench run`.
+
+    Args:
+        *overrides: as on the command line, such as `"adapter.nlmeans.h=7"`.
+        console: where progress is drawn; None draws nothing.
+        **selection: top-level settings, such as `adapter=["input", "lanczos"]`, `out="first"`, `batch=1`.
+
+    Raises:
+        ConfigError: a selection, key or value is wrong.
+        InputError: data cannot be used.
+        StoreError: `out` cannot be written.
+    """
+    arguments = [*overrides, *as_overrides(selection)]
+    config = compose_config("run", normalise(arguments))
+    return perform(run_request(config, bool({"degradation", "experiment"} & chosen_groups(arguments))), config, console)
+
+
+def score(
+    restored: str | Path | Mapping[str, str | Path],
+    reference: str | Path | None = None,
+    metrics: Sequence[str] | None = None,
+    *overrides: str,
+    console: Console | None = None,
+    **selection: Any,
+) -> RunResult:
+    """Score folders of restored images, like `restorebench score`.
+
+    Args:
+        restored: a folder, or folders by name.
+        reference: folder of references with the same names; None scores without.
+        metrics: names such as `["psnr", "lpips_alex"]`; None takes the command's default.
+        *overrides: as on the command line.
+        console: where progress is drawn; None draws nothing.
+        **selection: top-level settings, such as `out="scores"`.
+
+    Raises:
+        ConfigError, InputError, StoreError: as `run`.
+    """
+    chosen = dict(selection) if metrics is None else {"metric": list(metrics), **selection}
+    arguments = [*overrides, *as_overrides({"restored": restored, "reference": reference, **chosen})]
+    config = compose_config("score", normalise(arguments))
+    return perform(score_request(config), config, console)
+
+
+def synthesize(*overrides: str, console: Console | None = None, **selection: Any) -> dict[str, Path]:
+    """Write degraded images and their parameters, like `restorebench synthesize`.
+
+    Returns:
+        The folder of each `dataset/split`, holding `lq/`, `native/` and `parameters.parquet`.
+    """
+    config = compose_config("synthesize", normalise([*overrides, *as_overrides(selection)]))
+    return synthesize_config(config, console)[0]
+
+
+def report(out: str | Path = "out", *overrides: str, **selection: Any) -> RunResult:
+    """Rebuild tables, figures and page from the store alone, like `restorebench report`."""
+    config = compose_config("report", normalise([*overrides, *as_overrides({"out": out, **selection})]))
+    return report_config(config)
+
+
+def as_overrides(selection: Mapping[str, Any]) -> list[str]:
+    """Write keyword arguments as overrides."""
+    return [f"{key}={_text(value)}" for key, value in selection.items()]
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, Mapping):
+        return "{" + ",".join(f"{key}:{_text(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ",".join(_text(item) for item in value) + "]"
+    return str(value)
+
+
+# -- from a composed configuration -------------------------------------------------------------
+
+
+def perform(request: Request, config: Mapping[str, Any], console: Console | None, final: bool = True) -> RunResult:
+    """Plan, run, report and track one request.
+
+    Args:
+        request: what was asked for.
+        config: the composed configuration, recorded with the results.
+        console: where progress is drawn.
+        final: whether to build the report and project it to MLflow (a sweep does so once, at its end).
+    """
+    from .driver import execute, locked, record
+    from .plan import make
+    from .progress import Progress
+    from .provenance import environment
+    from .store import Store
+
+    executor = specs({"executor": config["executor"]}, "executor")["executor"].build()
+    with locked(request.out):
+        plan = make(request)
+        store = Store(request.out)
+        for problem in store.unreadable:
+            _say(console, problem)
+        for part in plan.skipped:
+            _say(console, f"skipped: {part['kind']} {part['name']}: {part['reason']}")
+        with Progress(plan.images, console) as progress:
+            failed = execute(plan, executor, store, progress)
+        facts = {
+            "config": _recorded(config),
+            "command": ["restorebench", *sys.argv[1:]] if console else [],
+            "environment": environment(),
+            "sort": list(request.sort),
+        }
+        record(plan, store, facts)
+        return finish(request.out, config, failed, plan.skipped, plan.key) if final else _bare(request.out, failed, plan)
+
+
+def finish(
+    out: Path, config: Mapping[str, Any], failed: int, skipped: tuple[Mapping[str, str], ...], plan_key: str
+) -> RunResult:
+    """Build the report of an `out` and project it to MLflow."""
+    from ..reports.build import build
+
+    built = build(out, select=list(config["report"]["select"]) or None, sort=list(config["report"]["sort"]))
+    if config.get("mlflow", {}).get("enabled"):
+        from .tracking import project
+
+        project(out, config["mlflow"])
+    return RunResult(out, built.leaderboard, built.per_image, built.costs, failed, skipped, plan_key)
+
+
+def _bare(out: Path, failed: int, plan: Any) -> RunResult:
+    import pandas as pd
+
+    return RunResult(out, pd.DataFrame(), pd.DataFrame(), pd.DataFrame(), failed, plan.skipped, plan.key)
+
+
+def _recorded(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in config.items() if key != "hydra"}
+
+
+def report_config(config: Mapping[str, Any]) -> RunResult:
+    """Rebuild the report of `config["out"]`."""
+    out = Path(config["out"]).expanduser()
+    return finish(out, {**config, "mlflow": {}}, 0, (), "")
+
+
+def synthesize_config(config: Mapping[str, Any], console: Console | None) -> tuple[dict[str, Path], int]:
+    """Write every split of every data set; return the folders and the number of failed images."""
+    from ..datasets.synthesis import write_split
+
+    out = Path(config["out"]).expanduser()
+    wanted = {name: spec for name, spec in splits(config["degradation"]).items() if spec is not None}
+    if not wanted:
+        raise ConfigError("degradation: nothing to synthesize; try degradation=[mild,medium,severe]")
+    datasets = {name: spec.build() for name, spec in specs(config["dataset"], "dataset").items()}
+    folders: dict[str, Path] = {}
+    failed = 0
+    for dataset in datasets.values():
+        samples = dataset.samples()[: config["limit"] or None]
+        below = out if len(datasets) == 1 else out / dataset.card.name
+        for split, spec in wanted.items():
+            written = write_split(
+                samples, split, spec, int(config["degradation"].get("seed", 0)), below, native=config["native"], console=console
+            )
+            folders[f"{dataset.card.name}/{split}"] = written.folder
+            failed += written.failed
+    return folders, failed
+
+
+def _say(console: Console | None, line: str) -> None:
+    if console:
+        console.print(line, style="yellow", markup=False, highlight=False)
+
+
+__all__ = ["BAD_INPUT", "RestorebenchError", "RunResult", "report", "run", "score", "synthesize"]

@@ -1,0 +1,104 @@
+"""The keys of each command's configuration and their types; Hydra refuses anything else.
+
+The four groups (`adapter`, `dataset`, `degradation`, `metric`) hold one mapping with `_target_` per choice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import MISSING
+
+
+@dataclass
+class MlflowSchema:
+    """Where results are projected to; `uri: null` means a SQLite file inside `out`."""
+
+    enabled: bool = True
+    uri: str | None = None
+    experiment: str = "restorebench"
+
+
+@dataclass
+class RestorerSchema:
+    """Seeds of stochastic restorers; several are averaged within an image before any interval."""
+
+    seeds: list[int] = field(default_factory=lambda: [0])
+
+
+@dataclass
+class ReportSchema:
+    """What the report shows: `sort` = columns that order it, `select` = restorers to show (empty: all)."""
+
+    sort: list[str] = field(default_factory=lambda: ["lpips_alex", "psnr"])
+    select: list[str] = field(default_factory=list)
+
+
+@dataclass
+class EvaluationSchema:
+    """Shared by `run` and `score`."""
+
+    metric: dict[str, Any] = field(default_factory=dict)
+    executor: Any = MISSING
+    out: str = "out"
+    batch: int = 4
+    shard: int = 16
+    threads: int = 0
+    device: str = "auto"
+    keep: bool = True
+    limit: int = 0
+    fetch: bool = True
+    mlflow: MlflowSchema = field(default_factory=MlflowSchema)
+    report: ReportSchema = field(default_factory=ReportSchema)
+
+
+@dataclass
+class RunSchema(EvaluationSchema):
+    """`restorebench run`."""
+
+    adapter: dict[str, Any] = field(default_factory=dict)
+    dataset: dict[str, Any] = field(default_factory=dict)
+    degradation: dict[str, Any] = field(default_factory=dict)
+    restorer: RestorerSchema = field(default_factory=RestorerSchema)
+    reference_row: bool = True
+
+
+@dataclass
+class ScoreSchema(EvaluationSchema):
+    """`restorebench score`; `restored` is a folder or a mapping of names to folders."""
+
+    restored: Any = MISSING
+    reference: str | None = None
+    alignment: str = "auto"
+    partial: bool = False
+    reference_row: bool = True
+
+
+@dataclass
+class SynthesizeSchema:
+    """`restorebench synthesize`."""
+
+    dataset: dict[str, Any] = field(default_factory=dict)
+    degradation: dict[str, Any] = field(default_factory=dict)
+    out: str = "lq"
+    limit: int = 0
+    native: bool = True
+
+
+@dataclass
+class ReportCommandSchema:
+    """`restorebench report`."""
+
+    out: str = "out"
+    report: ReportSchema = field(default_factory=ReportSchema)
+
+
+def register() -> None:
+    """Make the schemas known to Hydra; the primary configs name them in their defaults lists."""
+    store = ConfigStore.instance()
+    store.store(name="run_schema", node=RunSchema)
+    store.store(name="score_schema", node=ScoreSchema)
+    store.store(name="synthesize_schema", node=SynthesizeSchema)
+    store.store(name="report_schema", node=ReportCommandSchema)

@@ -1,0 +1,67 @@
+"""`restorebench weights list | fetch | verify`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from . import weights
+from .errors import WeightsError
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command; 0 = all is well, 3 = something is missing or wrong."""
+    parser = argparse.ArgumentParser(
+        prog="restorebench weights",
+        description="Weights of metrics and restorers: where they come from, under which licence, whether they are here.",
+        epilog="They are cached below RESTOREBENCH_HOME (default: the user cache) and checked by sha256.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="list|fetch|verify")
+    commands.add_parser("list", help="every known file, its licence and whether it is here")
+    fetch = commands.add_parser("fetch", help="download what is missing")
+    fetch.add_argument("names", nargs="*", metavar="NAME", help="names from the list; none = all that can be fetched")
+    verify = commands.add_parser("verify", help="check the sha256 of what is here")
+    verify.add_argument("names", nargs="*", metavar="NAME")
+    chosen = parser.parse_args(arguments)
+    if chosen.command == "fetch":
+        return _fetch(chosen.names)
+    if chosen.command == "verify":
+        return _verify(chosen.names)
+    return _list()
+
+
+def _list() -> int:
+    table = Table("name", "state", "size", "licence", "what", "from", box=None, header_style="bold", pad_edge=False)
+    for check in weights.verify():
+        item = check.entry
+        size = f"{item.size / 2**20:.1f} MiB" if item.size else ""
+        table.add_row(item.name, check.state, size, item.licence, item.what, str(item.sources[0]) if item.sources else "")
+    Console().print(table, markup=False)
+    return 0
+
+
+def _fetch(names: Sequence[str]) -> int:
+    """Fetch one by one, so that one absent file does not hide the others."""
+    status = 0
+    for name in names or [item.name for item in weights.entries()]:
+        try:
+            for weight in weights.fetch([name]):
+                print(f"{weight.name}: {weight.path}{'' if weight.verified else ' (unverified)'}")
+        except WeightsError as error:
+            if not names:
+                print(f"{name}: left out\n{error}")
+            else:
+                print(error)
+            status = 3
+    return status
+
+
+def _verify(names: Sequence[str]) -> int:
+    damaged = False
+    for check in weights.verify(names):
+        print(f"{check.state}: {check.entry.name}: {check.detail}")
+        damaged = damaged or check.state == "damaged" or (check.state == "absent" and bool(names))
+    return 3 if damaged else 0
