@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
@@ -40,6 +41,20 @@ class Check:
     status: Literal["ok", "warn", "fail"]
     found: str
     advice: str = ""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run `restorebench doctor [store OUT] [--json]` and return its exit status.
+
+    Raises:
+        StoreError: there is no store to check.
+    """
+    parser = argparse.ArgumentParser(prog="restorebench doctor", description=__doc__.partition("\n\n")[2])
+    parser.add_argument("what", nargs="?", choices=["store"], help="check the digests of a store, not the machine")
+    parser.add_argument("out", nargs="?", type=Path, default=Path("out"), help="folder of the store (default: out)")
+    parser.add_argument("--json", action="store_true", help="print JSON for other programs")
+    given = parser.parse_args(arguments)
+    return doctor_store(given.out, as_json=given.json) if given.what == "store" else doctor(as_json=given.json)
 
 
 def doctor(*, as_json: bool = False) -> int:

@@ -73,14 +73,14 @@ def test_a_check_that_breaks_is_a_finding_and_the_others_are_still_made(monkeypa
 
 
 def test_the_json_form_carries_checks_and_environment(empty_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert doctor.doctor(as_json=True) == 0
+    assert doctor.main(["--json"]) == 0
     data = json.loads(capsys.readouterr().out)
     assert {check["name"] for check in data["checks"]} >= {"python", "torch", "opencv", "mlflow", "weights"}
     assert data["environment"]["versions"]["torch"]
 
 
 def test_an_intact_store_passes(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert doctor.doctor_store(out) == 0
+    assert doctor.main(["store", str(out)]) == 0
     assert "ok" in capsys.readouterr().out
 
 
@@ -89,7 +89,7 @@ def test_one_changed_byte_in_a_stored_image_is_found(out: Path, capsys: pytest.C
     data = bytearray(image.read_bytes())
     data[-20] ^= 1
     image.write_bytes(data)
-    assert doctor.doctor_store(out, as_json=True) == 3
+    assert doctor.main(["store", str(out), "--json"]) == 3
     (problem,) = json.loads(capsys.readouterr().out)["checks"]
     assert image.name in problem["found"]
     assert "again" in problem["advice"]
@@ -103,4 +103,4 @@ def test_a_changed_commit_is_found(out: Path) -> None:
 
 def test_a_folder_without_a_store_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="no store here"):
-        doctor.doctor_store(tmp_path)
+        doctor.main(["store", str(tmp_path)])

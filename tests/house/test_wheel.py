@@ -53,7 +53,9 @@ def test_the_installed_wheel_lists_its_parts_from_any_directory(wheel: Path, roo
     elsewhere.mkdir()
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--target", str(site)]
     subprocess.run([*command, str(wheel)], check=True)
-    code = "import restorebench, sys; print(restorebench.__file__); from restorebench.bench.cli import main; main()"
+    code = (
+        "import restorebench, sys; print(restorebench.__file__); import restorebench.bench.cli as c; sys.exit(c.main())"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code, "list"],
         capture_output=True,
