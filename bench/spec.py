@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
-from .errors import ConfigError, suggest
+from .errors import ConfigError, RestorebenchError, suggest
 
 Location = Annotated[str, "location"]
 """A parameter that says where something lies, not what it is: kept out of every identity."""
@@ -52,10 +52,20 @@ class Spec:
         return cls(target, _bind(_locate(target, where), given, where))
 
     def build(self) -> Any:
-        """Import the target and call it with the arguments."""
+        """Import the target and call it with the arguments.
+
+        Raises:
+            RestorebenchError: what the target raised, without Hydra's wrapping.
+        """
+        from hydra.errors import InstantiationException
         from hydra.utils import instantiate
 
-        return instantiate({"_target_": self.target, **self.arguments}, _convert_="all")
+        try:
+            return instantiate({"_target_": self.target, **self.arguments}, _convert_="all")
+        except InstantiationException as error:
+            if isinstance(error.__cause__, RestorebenchError):
+                raise error.__cause__ from None
+            raise
 
     @cached_property
     def identity(self) -> str:
@@ -124,8 +134,13 @@ def _bind(target: Callable[..., Any], given: Mapping[str, Any], where: str) -> d
 
 
 def _checked(value: Any, hint: Any, where: str) -> Any:
-    """Return `value` as the annotated type, refusing what does not fit; nested targets pass as they are."""
-    if hint is None or (isinstance(value, Mapping) and "_target_" in value):
+    """Return `value` as the annotated type, refusing what does not fit; nested targets are bound like the outer one."""
+    if isinstance(value, Mapping) and "_target_" in value:
+        nested = Spec.of(value, where)
+        return {"_target_": nested.target, **nested.arguments}
+    if isinstance(value, list | tuple) and any(isinstance(item, Mapping) and "_target_" in item for item in value):
+        return [_checked(item, None, f"{where}.{index}") for index, item in enumerate(value)]
+    if hint is None:
         return _plain(value)
     from pydantic import ConfigDict, PydanticSchemaGenerationError, TypeAdapter, ValidationError
 
