@@ -80,6 +80,11 @@ class TestSignedRank:
         expected = scipy.stats.wilcoxon(differences, method="asymptotic").pvalue
         assert signed_rank(differences) == pytest.approx(expected)
 
+    def test_large_samples_are_corrected_for_ties(self):
+        differences = np.random.default_rng(0).integers(-4, 6, 300).astype(float)
+        expected = scipy.stats.wilcoxon(differences, method="asymptotic").pvalue
+        assert signed_rank(differences) == pytest.approx(expected)
+
     def test_ties_are_enumerated_too(self):
         differences = np.array([1.0, 1.0, -1.0, 2.0, 2.0, 3.0, -3.0, 4.0])
         ranks = scipy.stats.rankdata(np.abs(differences))
