@@ -1,7 +1,12 @@
 """What the pages show works: links, make targets, commands, and the examples run as a reader would run them."""
 
+import csv
 import importlib
+import os
 import re
+import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -14,11 +19,12 @@ import yaml
 from PIL import Image
 
 from restorebench.bench.api import Batch, PairMetric, Restorer
+from restorebench.bench.cli import HYDRA_COMMANDS, PLAIN_COMMANDS, main
 from restorebench.bench.spec import Spec
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
-COMMANDS = {"run", "score", "synthesize", "report", "weights", "list", "doctor"}
+HYDRA = re.compile(rf"restorebench ({'|'.join(HYDRA_COMMANDS)})\b")
 
 
 class Block(NamedTuple):
@@ -43,8 +49,12 @@ def commands() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A reader's folder, outside the package, with the Python files of the pages in it."""
+    """A reader's folder, outside the package, with the files of the pages in it."""
     folder = tmp_path_factory.mktemp("reader")
+    for block in blocks("yaml"):
+        group, name = re.match(r"# @package (\w+)\.(\w+)\n", block.text).groups()
+        (folder / "my_conf" / group).mkdir(parents=True, exist_ok=True)
+        (folder / "my_conf" / group / f"{name}.yaml").write_text(block.text, encoding="utf-8")
     for block in blocks("python"):
         named = re.match(r"# (\w+\.py)\n", block.text)
         if named:
@@ -82,7 +92,16 @@ def test_the_makefile_has_the_targets_that_people_are_told_of() -> None:
 def test_every_command_that_is_shown_exists() -> None:
     shown = {line.split("restorebench", 1)[1].split()[0] for line in commands() if "restorebench " in line}
     assert shown
-    assert shown <= COMMANDS
+    assert shown <= {*HYDRA_COMMANDS, *PLAIN_COMMANDS}
+
+
+@pytest.mark.parametrize("line", [line for line in commands() if HYDRA.search(line)])
+def test_every_selection_that_is_shown_composes(
+    line: str, reader: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(reader)
+    assert main([*shlex.split(line.split("restorebench", 1)[1]), "--cfg", "job"]) == 0
+    assert yaml.safe_load(capsys.readouterr().out)["out"]
 
 
 def test_every_configuration_that_is_shown_builds_something_that_is_shown(reader: Path) -> None:
@@ -108,6 +127,27 @@ def test_the_adapter_of_the_readme_is_a_restorer_that_removes_an_outlier(reader:
     image[0, :, 4, 4] = 1.0
     median.load(torch.device("cpu"))
     assert torch.equal(median.restore(Batch(("a",), image, (0,), ({},))), torch.full((1, 3, 8, 8), 0.5))
+
+
+def test_the_adapter_of_the_readme_gets_onto_the_leaderboard(reader: Path) -> None:
+    (line,) = {line for line in commands() if "--config-dir" in line and "median" in line}
+    prefix, _, arguments = line.partition("restorebench ")
+    assert prefix == "PYTHONPATH=. "
+    less = ["degradation=[mild]", "metric=[psnr]", "limit=1", "mlflow.enabled=false"]
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name("restorebench")), *shlex.split(arguments), *less],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=reader,
+        env={**os.environ, "PYTHONPATH": "."},
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    with (reader / "out" / "report" / "leaderboard.csv").open(encoding="utf-8", newline="") as file:
+        psnr = {row["restorer"]: float(row["value"]) for row in csv.DictReader(file) if row["metric"] == "psnr"}
+    assert psnr.keys() == {"input", "median", "reference"}
+    assert 15 < psnr["median"] < 60
+    assert psnr["median"] != psnr["input"]
 
 
 def test_the_adapter_of_the_page_draws_from_the_seed_alone(reader: Path) -> None:

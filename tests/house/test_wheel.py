@@ -57,7 +57,7 @@ def test_the_installed_wheel_lists_its_parts_from_any_directory(wheel: Path, roo
         "import restorebench, sys; print(restorebench.__file__); import restorebench.bench.cli as c; sys.exit(c.main())"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, "list"],
+        [sys.executable, "-c", code, "list", "adapters"],
         capture_output=True,
         text=True,
         check=False,
