@@ -5,6 +5,7 @@ Indexes may be `https:` or `file:` addresses or folders; `find-links` may be fol
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -106,9 +107,7 @@ def _in_links(artifact: Artifact, place: str, settings: PipSettings) -> Found | 
 
 
 def _in_index(artifact: Artifact, place: str, settings: PipSettings) -> Found | None:
-    from packaging.utils import canonicalize_name
-
-    project = canonicalize_name(artifact.project)
+    project = re.sub(r"[-_.]+", "-", artifact.project).lower()  # PEP 503
     root = _local(place)
     if root is None:
         return _on_page(artifact, _page(f"{place.rstrip('/')}/{project}/", artifact, settings), trusted=False)
