@@ -88,13 +88,17 @@ class Entry:
     sources: tuple[Source, ...]
 
 
-@lru_cache(maxsize=4)
-def read(path: Path = CATALOGUE) -> Mapping[str, Entry]:
-    """Return the entries of a catalogue file by name, in its order.
+def read() -> Mapping[str, Entry]:
+    """Return the entries by name, in the order of the file.
 
     Raises:
         WeightsError: a key is missing or unknown, or a cached name would leave the cache.
     """
+    return _read(CATALOGUE)
+
+
+@lru_cache(maxsize=4)
+def _read(path: Path) -> Mapping[str, Entry]:
     import yaml
 
     data = yaml.safe_load(path.read_text(encoding="utf-8"))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from .pip_settings import PipSettings
 
-_BLOCK = 1 << 18
+_BLOCK = 1 << 16
 _ATTEMPTS = 4  # a broken connection is continued this often
 _CONNECT_SECONDS = 10.0
 _unreachable: dict[str, str] = {}  # hosts that did not answer in this process: asked once, not once per file
@@ -46,7 +46,7 @@ def disk_error(error: OSError, where: Path) -> WeightsError:
         return WeightsError(f"{where}: the disk is full; make room {change}")
     if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
         return WeightsError(f"{where}: no permission to write there; change the permission {change}")
-    return WeightsError(f"{where}: {error.strerror or error}")
+    return WeightsError(f"{where}: {error.strerror or error}; mend that {change}")
 
 
 def get(url: str, settings: PipSettings, headers: dict[str, str] | None = None) -> requests.Response:
@@ -57,7 +57,7 @@ def get(url: str, settings: PipSettings, headers: dict[str, str] | None = None) 
     """
     import requests
 
-    host = urlsplit(url).hostname or url
+    host = urlsplit(url).netloc.rpartition("@")[2]
     if host in _unreachable:
         raise SourceError(f"{host} cannot be reached ({_unreachable[host]})")
     try:

@@ -58,7 +58,11 @@ def opened(artifact: Artifact, folder: Path, progress: Progress) -> Iterator[Pat
             reasons.append(f"{_name(found.place)}: the index says sha256 {found.sha256}, expected {artifact.sha256}")
             continue
         if isinstance(found.place, Path):
-            digest = file_digest(found.place)
+            try:
+                digest = file_digest(found.place)
+            except OSError as error:
+                reasons.append(f"{found.place}: cannot be read ({error.strerror or error})")
+                continue
             if expected and digest != expected:
                 reasons.append(f"{found.place}: sha256 is {digest}, expected {expected}")
                 continue

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from .catalogue import Entry, entry, read
 from .download import SourceError
 from .errors import WeightsError
-from .weights_cache import Weight, digest, home, obtain, present, recorded
+from .weights_cache import Weight, digest, home, obtain, present, recorded, refused
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -159,10 +159,10 @@ def _collect(items: Sequence[Entry], fetch: bool, progress: bool) -> dict[str, W
             try:
                 weight = obtain(item, bar) if fetch else present(item)
             except SourceError as error:
-                complaints.append(_absent(item, f" {error}."))
+                complaints.append(_absent(item, [*refused(item), str(error)]))
                 continue
             if weight is None:
-                complaints.append(_absent(item, ""))
+                complaints.append(_absent(item, refused(item)))
             else:
                 found[item.name] = weight
     if complaints:
@@ -170,10 +170,11 @@ def _collect(items: Sequence[Entry], fetch: bool, progress: bool) -> dict[str, W
     return found
 
 
-def _absent(item: Entry, reasons: str) -> str:
+def _absent(item: Entry, reasons: Sequence[str]) -> str:
     sources = "; or ".join(str(source) for source in item.sources)
+    told = "".join(f" {reason}." for reason in reasons)
     return (
-        f"weights '{item.name}' ({item.what}; licence: {item.licence}) are not here.{reasons}\n"
+        f"weights '{item.name}' ({item.what}; licence: {item.licence}) are not here.{told}\n"
         f"  They come from {sources}.\n"
         f"  Fetch them with `restorebench weights fetch {item.name}`, or put {PurePosixPath(item.file).name} "
         f"into a folder named in RESTOREBENCH_WEIGHTS."
@@ -192,5 +193,6 @@ def _bar(show: bool) -> Iterator[Progress]:
         TransferSpeedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not show) as progress:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not (show and console.is_terminal)) as progress:
         yield progress

@@ -92,15 +92,24 @@ def present(item: Entry) -> Weight | None:
     Raises:
         WeightsError: the cached file is not the promised one.
     """
-    names = {PurePosixPath(item.file).name} | {
-        PurePosixPath(source.name).name for source in item.sources if isinstance(source, Member)
-    }
-    for folder in filter(None, os.environ.get("RESTOREBENCH_WEIGHTS", "").split(os.pathsep)):
-        for file in (Path(folder).expanduser() / name for name in sorted(names)):
-            if file.is_file() and digest(file) == (item.sha256 or digest(file)):
-                return _weight(item, file)
+    for file in _offered(item):
+        if item.sha256 is None or digest(file) == item.sha256:
+            return _weight(item, file)
     file = cached(item)
     return _weight(item, file) if file.is_file() else None
+
+
+def refused(item: Entry) -> list[str]:
+    """Say of each file of the right name in the user's own folders why it was not taken."""
+    return [f"{file} has sha256 {digest(file)}, expected {item.sha256}" for file in _offered(item) if item.sha256]
+
+
+def _offered(item: Entry) -> Iterator[Path]:
+    """Yield the files in the folders of `RESTOREBENCH_WEIGHTS` that bear the entry's or its source's name."""
+    inside = (source.name if isinstance(source, Member) else getattr(source, "member", None) for source in item.sources)
+    names = sorted({PurePosixPath(name).name for name in (item.file, *inside) if name})
+    for folder in filter(None, os.environ.get("RESTOREBENCH_WEIGHTS", "").split(os.pathsep)):
+        yield from (file for name in names if (file := Path(folder).expanduser() / name).is_file())
 
 
 def _weight(item: Entry, file: Path) -> Weight:
@@ -109,10 +118,12 @@ def _weight(item: Entry, file: Path) -> Weight:
     if promised is None:
         _remember(item, found)
     elif found != promised:
-        kind = "expected" if item.sha256 else "recorded on first use"
+        again = f"delete it and run `restorebench weights fetch {item.name}`"
+        if item.sha256:
+            raise WeightsError(f"{item.name}: {file} has sha256 {found}, expected {promised}; {again}")
         raise WeightsError(
-            f"{item.name}: {file} has sha256 {found}, {kind} {promised}; "
-            f"delete it and run `restorebench weights fetch {item.name}`"
+            f"{item.name}: {file} has sha256 {found}, on first use it was {promised}; {again}, "
+            f"or delete {_record(item)} if the change is meant"
         )
     return Weight(item.name, file, found, item.sha256 is not None, item.licence)
 
@@ -192,12 +203,16 @@ def _lock(source: Source, item: Entry) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
     shared = source.artifact.file if isinstance(source, Member) else PurePosixPath(item.file).name
-    folder = home() / "locks"
+    file = home() / "locks" / f"{shared}.lock"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / f"{shared}.lock", timeout=_LOCK_SECONDS):
-            yield
+        file.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(file, timeout=_LOCK_SECONDS)
+        lock.acquire()
     except Timeout:
-        raise SourceError(f"another process has held {folder / shared}.lock for an hour; is it alive?") from None
+        raise SourceError(f"another process has held {file} for an hour; is it alive?") from None
     except OSError as error:
-        raise disk_error(error, folder) from None
+        raise disk_error(error, file.parent) from None
+    try:
+        yield
+    finally:
+        lock.release()
