@@ -91,11 +91,11 @@ def _hydra(command: str, arguments: list[str]) -> int:
     from omegaconf import DictConfig
 
     from . import schema
-    from .configuration import to_plain, translated
+    from .configuration import default_choices, to_plain, translated
     from .overrides import normalise
 
     sweep = "-m" in arguments or "--multirun" in arguments
-    overrides = normalise(arguments, {"dataset": ["builtin"]} if command in ("run", "synthesize") else None)
+    overrides = normalise(arguments, default_choices(command))
     schema.register()
     jobs = _Jobs(command, overrides, sweep)
 
@@ -124,13 +124,11 @@ class _Jobs:
         self._unreported: dict[Path, dict[str, Any]] = {}
 
     def run(self, config: dict[str, Any]) -> None:
-        """Run one job; in a sweep a job that fails does not end the others."""
+        """Run one job.  Errors are told here, before Hydra can add lines of its own; a sweep goes on."""
         work: Callable[[dict[str, Any]], int] = getattr(self, f"_{self._command}")
         try:
             self._statuses.append(work(config))
         except RestorebenchError as error:
-            if not self._sweep:
-                raise
             print(f"restorebench: {error}", file=sys.stderr)
             self._statuses.append(2)
 
@@ -139,7 +137,8 @@ class _Jobs:
         from .commands import finish
 
         for out, config in self._unreported.items():
-            self._show(finish(out, config, 0, (), ""))
+            if config["report"]["enabled"]:
+                self._show(finish(out, config, 0, (), ""))
         return max(self._statuses, key=lambda status: (status == 2, status), default=0)
 
     def _run(self, config: dict[str, Any]) -> int:
@@ -160,7 +159,7 @@ class _Jobs:
         result = perform(request, config, _console(), final=not self._sweep)
         if self._sweep:
             self._unreported[result.out] = config
-        else:
+        elif config["report"]["enabled"]:
             self._show(result)
         return result.status
 

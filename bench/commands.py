@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .configuration import compose_config, run_request, score_request, specs, splits
+from .configuration import compose_config, default_choices, run_request, score_request, specs, splits
 from .errors import ConfigError, RestorebenchError
 from .overrides import chosen_groups, normalise
 from .plan import Request
@@ -66,7 +66,7 @@ def run(*overrides: str, console: Console | None = None, **selection: Any) -> Ru
         StoreError: `out` cannot be written.
     """
     arguments = [*overrides, *as_overrides(selection)]
-    config = compose_config("run", normalise(arguments))
+    config = compose_config("run", normalise(arguments, default_choices("run")))
     return perform(run_request(config, bool({"degradation", "experiment"} & chosen_groups(arguments))), config, console)
 
 
@@ -103,7 +103,9 @@ def synthesize(*overrides: str, console: Console | None = None, **selection: Any
     Returns:
         The folder of each `dataset/split`, holding `lq/`, `native/` and `parameters.parquet`.
     """
-    config = compose_config("synthesize", normalise([*overrides, *as_overrides(selection)]))
+    config = compose_config(
+        "synthesize", normalise([*overrides, *as_overrides(selection)], default_choices("synthesize"))
+    )
     return synthesize_config(config, console)[0]
 
 
@@ -142,6 +144,8 @@ def perform(request: Request, config: Mapping[str, Any], console: Console | None
         console: where progress is drawn.
         final: whether to build the report and project it to MLflow (a sweep does so once, at its end).
     """
+    import pandas as pd
+
     from .driver import execute, locked, record
     from .plan import make
     from .progress import Progress
@@ -165,7 +169,10 @@ def perform(request: Request, config: Mapping[str, Any], console: Console | None
             "sort": list(request.sort),
         }
         record(plan, store, facts)
-        return finish(request.out, config, failed, plan.skipped, plan.key) if final else _bare(request.out, failed, plan)
+        if final and config["report"]["enabled"]:
+            return finish(request.out, config, failed, plan.skipped, plan.key)
+        empty = pd.DataFrame()
+        return RunResult(request.out, empty, empty, empty, failed, plan.skipped, plan.key)
 
 
 def finish(
@@ -178,14 +185,8 @@ def finish(
     if config.get("mlflow", {}).get("enabled"):
         from .tracking import project
 
-        project(out, config["mlflow"])
+        project(out, config["mlflow"], built.leaderboard)
     return RunResult(out, built.leaderboard, built.per_image, built.costs, failed, skipped, plan_key)
-
-
-def _bare(out: Path, failed: int, plan: Any) -> RunResult:
-    import pandas as pd
-
-    return RunResult(out, pd.DataFrame(), pd.DataFrame(), pd.DataFrame(), failed, plan.skipped, plan.key)
 
 
 def _recorded(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -200,7 +201,7 @@ def report_config(config: Mapping[str, Any]) -> RunResult:
 
 def synthesize_config(config: Mapping[str, Any], console: Console | None) -> tuple[dict[str, Path], int]:
     """Write every split of every data set; return the folders and the number of failed images."""
-    from ..datasets.synthesis import write_split
+    from .synthesis import write_split
 
     out = Path(config["out"]).expanduser()
     wanted = {name: spec for name, spec in splits(config["degradation"]).items() if spec is not None}

@@ -16,11 +16,12 @@ from omegaconf.errors import OmegaConfBaseException
 
 from . import schema
 from .errors import ConfigError, suggest
+from .overrides import GROUPS
 from .plan import Options, Request
 from .spec import Spec
 
 CONFIG_MODULE = "restorebench.conf"
-GROUPS = ("adapter", "dataset", "degradation", "metric")
+_CONF = Path(__file__).parent.parent / "conf"
 
 _FOLDER_OF_RESULTS = "restorebench.adapters.folder.Folder"
 _FOLDER_OF_IMAGES = "restorebench.datasets.folder.Folder"
@@ -49,6 +50,14 @@ def _own_hydra() -> Iterator[None]:
         GlobalHydra.instance().hydra = state
 
 
+def default_choices(command: str) -> dict[str, list[str]]:
+    """Return what a command selects of each group when the user selects nothing."""
+    primary = OmegaConf.to_container(OmegaConf.load(_CONF / f"{command}.yaml"))
+    entries = primary.get("defaults", []) if isinstance(primary, dict) else []
+    chosen = {group: value for entry in entries if isinstance(entry, dict) for group, value in entry.items()}
+    return {group: list(chosen[group]) for group in GROUPS if isinstance(chosen.get(group), list)}
+
+
 def to_plain(config: DictConfig) -> dict[str, Any]:
     """Resolve a composed configuration into plain mappings, lists and scalars."""
     plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=False)
@@ -70,7 +79,7 @@ def explain(error: BaseException) -> str:
     """Say in one or two lines what Hydra or OmegaConf refused."""
     cause = error.__cause__ or error.__context__
     text = str(error).strip()
-    choice = re.search(r"Could not find '([^']+)'", text)
+    choice = re.search(r"Could not (?:find|load) '([^']+)'", text)
     if choice:
         group, _, name = choice[1].rpartition("/")
         known = _options(text) or _choices(group)
@@ -79,7 +88,11 @@ def explain(error: BaseException) -> str:
     if unknown:
         full = re.search(r"full_key: (\S+)", f"{text}\n{cause}")
         key = full[1] if full else unknown[1]
-        return f"{key}: no such setting{suggest(key, _keys(key)) or '.'} See the settings with --cfg job"
+        return f"{key}: no such setting.{suggest(key, _keys(key))} See the settings with --cfg job"
+    value = re.search(r"Value '(.*)' of type '\w+' could not be converted to (\w+)", f"{text}\n{cause}")
+    if value:
+        full = re.search(r"full_key: (\S+)", f"{text}\n{cause}")
+        return f"{full[1] if full else 'a setting'}: '{value[1]}' is not of type {value[2].lower()}"
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if cause is not None and "Error merging override" in text:
         lines = [lines[0], *(line.strip() for line in str(cause).splitlines() if line.strip())]
@@ -93,8 +106,7 @@ def _options(text: str) -> list[str]:
 
 
 def _choices(group: str) -> list[str]:
-    folder = Path(__file__).parent.parent / "conf" / group
-    return sorted(path.stem for path in folder.glob("*.yaml"))
+    return sorted(path.stem for path in (_CONF / group).glob("*.yaml"))
 
 
 def _keys(key: str) -> list[str]:

@@ -40,7 +40,7 @@ def normalise(arguments: Sequence[str], defaults: dict[str, list[str]] | None = 
         match = _SELECTION.match(key) if value is not None else None
         if match and not match[2] and not key.startswith("+"):
             selected[match[1]] = _names(match[1], value or "", sweep)
-    _refuse_twins(pairs)
+    _refuse_twins(pairs, selected)
     return [key if value is None else f"{_complete(key, selected)}={_quote(key, value)}" for key, value in pairs]
 
 
@@ -78,7 +78,7 @@ def _names(group: str, value: str, sweep: bool) -> list[str]:
     return names
 
 
-def _refuse_twins(pairs: Sequence[tuple[str, str | None]]) -> None:
+def _refuse_twins(pairs: Sequence[tuple[str, str | None]], selected: dict[str, list[str]]) -> None:
     """Refuse two selections that would land on one key."""
     taken: dict[str, str] = {}
     for key, value in pairs:
@@ -89,10 +89,9 @@ def _refuse_twins(pairs: Sequence[tuple[str, str | None]]) -> None:
         if package in taken:
             raise ConfigError(f"{key}={value}: {package} is already given by {taken[package]}; select each once")
         taken[package] = f"{key}={value}"
-        if match[2]:
-            group, _, name = package.partition(".")
-            if any(k == group and v is not None and name in v.strip("[]").replace(" ", "").split(",") for k, v in pairs):
-                raise ConfigError(f"{key}={value}: {group} already has a '{name}'; choose another name")
+        group, _, name = package.partition(".")
+        if name and name in selected.get(group, []):
+            raise ConfigError(f"{key}={value}: {group} '{name}' is selected already; choose another name than {name}")
 
 
 def _complete(key: str, selected: dict[str, list[str]]) -> str:

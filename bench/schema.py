@@ -30,8 +30,12 @@ class RestorerSchema:
 
 @dataclass
 class ReportSchema:
-    """What the report shows: `sort` = columns that order it, `select` = restorers to show (empty: all)."""
+    """What the report shows: `sort` = columns that order it, `select` = restorers to show (empty: all).
 
+    `enabled: false` leaves everything in the store, for `restorebench report` later.
+    """
+
+    enabled: bool = True
     sort: list[str] = field(default_factory=lambda: ["lpips_alex", "psnr"])
     select: list[str] = field(default_factory=list)
 

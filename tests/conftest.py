@@ -1,0 +1,53 @@
+"""Fixtures every room uses: small real images, a command line in this process, a prepared MLflow database."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import pytest
+
+from restorebench.bench import cli
+
+FACES = Path(__file__).parent.parent / "datasets" / "builtin"
+
+
+class Outcome(NamedTuple):
+    """What a command printed and how it ended."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcome]:
+    """Run a command line in this process: `command("run", "adapter=[input]")`."""
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*arguments: str | Path) -> Outcome:
+        capsys.readouterr()
+        status = cli.main([str(argument) for argument in arguments])
+        printed = capsys.readouterr()
+        return Outcome(status, printed.out, printed.err)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def small_faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The built-in faces at 64 x 64, named a to e."""
+    folder = tmp_path_factory.mktemp("faces")
+    for name, path in zip("abcde", sorted(FACES.glob("*.png")), strict=True):
+        image = cv2.imread(str(path))
+        cv2.imwrite(str(folder / f"{name}.png"), cv2.resize(image, (64, 64), interpolation=cv2.INTER_AREA))
+    return folder
+
+
+@pytest.fixture
+def faces(small_faces: Path, tmp_path: Path) -> Path:
+    """A copy of the small faces that a test may damage."""
+    return Path(shutil.copytree(small_faces, tmp_path / "faces"))

@@ -1,0 +1,165 @@
+"""Light plugins for tests of the engine; found by dotted path, as a user's own would be."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from restorebench.bench.api import Batch, Card, Column, SetValue
+from restorebench.bench.seeds import torch_generator
+
+
+def count(what: str, images: int) -> None:
+    """Append to the file named in FAKES_LOG, so that tests see what was computed in any process."""
+    log = os.environ.get("FAKES_LOG")
+    if log:
+        with Path(log).open("a") as file:
+            file.write(f"{what} {images}\n")
+
+
+class Blend:
+    """Moves the image towards gray by `amount`."""
+
+    version = 1
+    weights: dict[str, str | None] = {}
+
+    def __init__(self, amount: float = 0.1, name: str = "blend") -> None:
+        self.amount = amount
+        self.card = Card(name=name, paper="none", task="baseline", knobs={"amount": "how gray"})
+
+    def load(self, device: torch.device) -> None:
+        count("load", 0)
+
+    def restore(self, batch: Batch) -> torch.Tensor:
+        count("restore", len(batch.ids))
+        time.sleep(float(os.environ.get("FAKES_SLEEP", "0")))
+        return batch.images * (1 - self.amount) + 0.5 * self.amount
+
+
+class Broken(Blend):
+    """Breaks its contract on samples whose id contains `victim`, in the way `how` says."""
+
+    def __init__(self, how: str = "raise", victim: str = "a", amount: float = 0.1) -> None:
+        super().__init__(amount, "broken")
+        self.how, self.victim = how, victim
+
+    def restore(self, batch: Batch) -> torch.Tensor:
+        output = super().restore(batch)
+        hit = [i for i, sample in enumerate(batch.ids) if self.victim in sample]
+        if not hit:
+            return output
+        if self.how == "raise":
+            raise RuntimeError("the network fell over")
+        if self.how == "holes":
+            output[hit] = float("nan")
+        elif self.how == "size":
+            return output[:, :, :8, :8]
+        elif self.how == "dtype":
+            return (output * 255).byte()
+        elif self.how == "shape":
+            return output[:, :1]
+        elif self.how == "none":
+            return None  # type: ignore[return-value]
+        elif self.how == "memory":
+            if len(batch.ids) > 1:
+                raise RuntimeError("CUDA out of memory")
+        return output
+
+
+class Unloadable(Blend):
+    def load(self, device: torch.device) -> None:
+        raise OSError("no such device")
+
+
+class Noisy(Blend):
+    """Adds noise that depends on the image's seed only."""
+
+    def __init__(self) -> None:
+        super().__init__(0.0, "noisy")
+        self.card = Card(name="noisy", paper="none", task="baseline", stochastic=True)
+
+    def restore(self, batch: Batch) -> torch.Tensor:
+        noise = [torch.randn(image.shape, generator=torch_generator(s)) for image, s in zip(batch.images, batch.seeds)]
+        return batch.images + 0.1 * torch.stack(noise)
+
+
+class Mae:
+    """Mean absolute difference."""
+
+    columns = (Column("mae", "MAE", "1", False, 0, 1, 4),)
+    version = 1
+    weights: dict[str, str | None] = {}
+    needs = frozenset({"reference"})
+    uses_meta: tuple[str, ...] = ()
+
+    def __init__(self, scale: float = 1.0) -> None:
+        self.scale = scale
+        self.identity = f"{type(self).__name__.lower()}(rgb,scale={scale})"
+
+    def load(self, device: torch.device) -> None:
+        count("load", 0)
+
+    def prepare(self, reference: torch.Tensor, meta: object) -> torch.Tensor:
+        count("prepare", len(reference))
+        return reference
+
+    def score(self, restored: torch.Tensor, state: torch.Tensor, lq: object, meta: object) -> dict[str, torch.Tensor]:
+        count("score", len(restored))
+        return {"mae": (restored.double() - state.double()).abs().mean((1, 2, 3)) * self.scale}
+
+
+class FromLq(Mae):
+    """Distance to the LQ image; needs no reference."""
+
+    columns = (Column("moved", "Moved", "1", True, 0, 1, 4),)
+    needs = frozenset({"lq"})
+
+    def score(self, restored: torch.Tensor, state: object, lq: torch.Tensor, meta: object) -> dict[str, torch.Tensor]:
+        return {"moved": (restored - lq).abs().mean((1, 2, 3))}
+
+
+class Picky(Mae):
+    """Misses bright images and fails on dark ones."""
+
+    columns = (Column("picky", "Picky", "1", True, 0, 1, 4),)
+
+    def score(self, restored: torch.Tensor, state: object, lq: object, meta: object) -> dict[str, torch.Tensor]:
+        value = restored.double().mean((1, 2, 3))
+        if (value < 0.2).any():
+            raise ValueError("too dark")
+        return {"picky": torch.where(value > 0.8, torch.nan, value)}
+
+
+class Colour:
+    """Mean colour as three features."""
+
+    identity = "colour"
+    version = 1
+    weights: dict[str, str | None] = {}
+
+    def load(self, device: torch.device) -> None:
+        count("load", 0)
+
+    def extract(self, images: torch.Tensor) -> torch.Tensor:
+        count("extract", len(images))
+        return images.mean((2, 3))
+
+
+class ColourDistance:
+    """Distance between the mean colours of two sets."""
+
+    columns = (Column("colour", "Colour", "1", False, 0, 1, 4),)
+    identity = "colour_distance"
+    version = 1
+    reliable_from = 100
+
+    def __init__(self) -> None:
+        self.extractor = Colour()
+
+    def compare(self, restored: object, reference: object) -> dict[str, SetValue]:
+        means = [np.concatenate(list(side.blocks())).astype(float).mean(0) for side in (restored, reference)]
+        return {"colour": SetValue(float(np.abs(means[0] - means[1]).sum()))}
