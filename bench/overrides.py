@@ -113,7 +113,7 @@ def _quote(key: str, value: str) -> str:
         return value
     if value.startswith("{") and value.endswith("}"):
         items = _MAPPING_ITEM.findall(value[1:-1])
-        return "{" + ",".join(f"{_literal(name)}:{_literal(path)}" for name, path in items) + "}"
+        return "{" + ",".join(f"{name}:{_literal(path)}" for name, path in items) + "}"
     return _literal(value)
 
 
