@@ -70,7 +70,7 @@ def decode(data: bytes, name: str) -> Pixels:
         raise
     except UnidentifiedImageError:
         raise ImageError(f"{name}: not an image that can be read ({len(data)} bytes)") from None
-    except Image.DecompressionBombError:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):  # the latter where warnings are errors
         raise ImageError(f"{name}: more than {MAX_PIXELS:,} pixels; cut it into tiles first") from None
     except Exception as error:  # Pillow's decoders raise many kinds on damaged bytes
         raise ImageError(f"{name}: damaged image ({error})") from None
@@ -80,7 +80,7 @@ def _check_header(image: Image.Image, name: str) -> None:
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise ImageError(f"{name}: {width} x {height} is more than {MAX_PIXELS:,} pixels; cut it into tiles first")
-    if getattr(image, "n_frames", 1) > 1:
+    if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":  # a phone's JPEG with a preview behind it
         raise ImageError(f"{name}: animated or multi-page ({getattr(image, 'n_frames', 0)} frames); save one frame")
     if image.mode.startswith(("I", "F")):
         raise ImageError(f"{name}: more than 8 bits a channel (mode {image.mode}); convert it to 8-bit first")
