@@ -42,7 +42,3 @@ def _explain(path: Path, error: OSError) -> str:
         return f"{path.parent}: cannot be written ({error.strerror}); choose another folder with out=DIR"
     return f"{path}: cannot be written ({error.strerror or error})"
 
-
-def is_temporary(path: Path) -> bool:
-    """Say whether a killed process left this file behind."""
-    return path.name.startswith(_TEMPORARY)

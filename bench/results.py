@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from .cell import Cell, MetricInfo, digest
 from .errors import StoreError
-from .files import is_temporary, write_atomic
+from .files import write_atomic
 from .spec import Spec
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def load(store: Store) -> Results:
         StoreError: there is nothing there.
     """
     cells = sorted((store.root / "cells").glob("*.parquet"))
-    tables = [_load(path) for path in cells if not is_temporary(path)]
+    tables = [_load(path) for path in cells]
     if not tables:
         raise StoreError(f"{store.out}: no finished results; make some with: restorebench run out={store.out}")
     tables.sort(key=lambda t: (t.cell.dataset, t.cell.severity, t.cell.split, t.cell.restorer, t.cell.key))

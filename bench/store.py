@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import ImageError, StoreError
-from .files import is_temporary, write_atomic
+from .files import write_atomic
 from .images import Pixels, decode, encode_png, pixel_digest
 
 VERSION = 1
@@ -77,8 +77,6 @@ class Store:
 
     def _load(self, path: Path) -> None:
         data = path.read_bytes()
-        if is_temporary(path):
-            return
         if hashlib.sha256(data).hexdigest() != path.stem:
             self.unreadable.append(f"{path}: its bytes are not what its name says; what it held is computed again")
             return
