@@ -19,10 +19,18 @@ if TYPE_CHECKING:
 
 # facexlib@260620a (also CodeFormer, DiffBIR): where FFHQ-aligned 512 x 512 images have their five points
 FFHQ_512 = np.array(
-    [(192.98138, 239.94708), (318.90277, 240.1936), (256.63416, 314.01935), (201.26117, 371.41043), (313.08905, 371.15118)]
+    [
+        (192.98138, 239.94708),
+        (318.90277, 240.1936),
+        (256.63416, 314.01935),
+        (201.26117, 371.41043),
+        (313.08905, 371.15118),
+    ]
 )
 # insightface/utils/face_align.py: where recognisers want them, 112 x 112
-ARCFACE_112 = np.array([(38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041)])
+ARCFACE_112 = np.array(
+    [(38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041)]
+)
 CROP = 112
 
 # An image whose points are this near the template counts as aligned.  Three-quarter views and soft landmarks stay

@@ -14,9 +14,8 @@ import numpy as np
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from .face_alignment import Points
-
     from ..images import Pixels
+    from .face_alignment import Points
 
 # Longest sides the image is brought down to, in turn, until a face is found: YuNet was trained for faces of 10 to 300
 # pixels, and places points on large soft faces badly.

@@ -112,7 +112,9 @@ class Identity:
         height, width = image.shape[:2]
         if alignment == "ffhq_512":
             if height != width:
-                raise ImageError(f"identity: an FFHQ-aligned image is square, this one is {width} x {height}; alignment=auto")
+                raise ImageError(
+                    f"identity: an FFHQ-aligned image is square, this one is {width} x {height}; alignment=auto"
+                )
             return template(width), True
         faces = self._detect(image)
         if not faces:

@@ -61,7 +61,9 @@ _BLOCKS: Mapping[str, tuple[_Branch, ...]] = {
     "mixed_10": _e("maximum"),
 }
 _STEM: _Branch = ("conv", "conv_1", "conv_2", "halve", "conv_3", "conv_4", "halve")
-_STRIDE_2 = frozenset({"conv", "mixed_3.conv", "mixed_3.tower.conv_2", "mixed_8.tower.conv_1", "mixed_8.tower_1.conv_3"})
+_STRIDE_2 = frozenset(
+    {"conv", "mixed_3.conv", "mixed_3.tower.conv_2", "mixed_8.tower.conv_1", "mixed_8.tower_1.conv_3"}
+)
 _UNPADDED = _STRIDE_2 | {"conv_1", "conv_4"}
 
 

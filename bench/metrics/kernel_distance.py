@@ -46,7 +46,9 @@ class KernelInceptionDistance:
     ) -> None:
         """Choose the resize filter of the features and the estimator; `checkpoint` replaces the Inception file."""
         self.subsets, self.subset_size, self.seed, self.full_up_to = subsets, subset_size, seed, full_up_to
-        self.columns = (Column("kid", "KID", "1", higher_is_better=False, low=-float("inf"), high=float("inf"), digits=5),)
+        self.columns = (
+            Column("kid", "KID", "1", higher_is_better=False, low=-float("inf"), high=float("inf"), digits=5),
+        )
         self.identity = (
             f"kid(resize={resize},kernel=cubic,estimator=unbiased,all_pairs_up_to={full_up_to},"
             f"subsets={subsets}x{subset_size},seed={seed})"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ..api import Column, Meta, Weights
 from ..spec import Location
+from .sizes import require_side
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,13 +24,14 @@ _CONVOLUTIONS = {  # library layer name of each convolution, in order
 }
 _BACKBONE = {"alex": "AlexNet_0", "vgg": "VGG16_0"}
 _LAYERS = 5
+_SMALLEST = {"alex": 31, "vgg": 16}
 
 
 class Lpips:
     """LPIPS v0.1 of Zhang et al. (CVPR 2018), networks of the library `lpips`, RGB in `[-1, 1]`, whole image.
 
     Equals `lpips.LPIPS(net=net, version="0.1")`.  The reference's side, its normalised activations, is computed
-    once.  Sides below 31 (alex) or 16 (vgg) pixels give NaN: the network has no output there.
+    once.
     """
 
     version = 1
@@ -53,11 +55,14 @@ class Lpips:
         self._network, self._heads = _build(self.net, weight.path, device)
 
     def prepare(self, reference: torch.Tensor, meta: Sequence[Meta]) -> tuple[torch.Tensor, ...]:
-        """Return the normalised activations of the five layers, channels last; empty for a too small image."""
+        """Return the normalised activations of the five layers, channels last.
+
+        Raises:
+            ImageError: a side is so small that the last layer has no output.
+        """
         import torch
 
-        if min(reference.shape[-2:]) < self._smallest:
-            return ()
+        require_side(reference, _SMALLEST[self.net], "LPIPS")
         layers = []
         for activations in self._activations(reference):
             norms = torch.linalg.vector_norm(activations, dim=-1, keepdim=True)
@@ -70,18 +75,10 @@ class Lpips:
         """Return `lpips_alex` or `lpips_vgg` `(B,)`."""
         import torch
 
-        name = self.columns[0].name
-        if not state:
-            return {name: torch.full((len(restored),), float("nan"), dtype=torch.float64)}
         total = torch.zeros(len(restored), dtype=torch.float64)
         for activations, reference, head in zip(self._activations(restored), state, self._heads, strict=True):
             total += _distance(activations, reference, head).cpu()
-        return {name: total}
-
-    @property
-    def _smallest(self) -> int:
-        """Smallest side for which every layer has an output."""
-        return 31 if self.net == "alex" else 16
+        return {self.columns[0].name: total}
 
     def _activations(self, images: torch.Tensor) -> list[torch.Tensor]:
         """Activations `(B, H', W', C)` of images in `[0, 1]`."""

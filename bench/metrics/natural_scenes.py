@@ -24,7 +24,9 @@ _SIGMA = 7 / 6
 _NEIGHBOURS = ((0, 1), (1, 0), (1, 1), (1, -1))
 _SHAPES = np.arange(200, 10001) / 1000  # candidates for the AGGD's shape, as in the release
 # MATLAB's imresize by 0.5: the cubic kernel (a = -0.5), twice as wide, at half-pixel places
-_HALVING = np.array([-0.01171875, -0.03515625, 0.11328125, 0.43359375, 0.43359375, 0.11328125, -0.03515625, -0.01171875])
+_HALVING = np.array(
+    [-0.01171875, -0.03515625, 0.11328125, 0.43359375, 0.43359375, 0.11328125, -0.03515625, -0.01171875]
+)
 
 
 def block_features(gray: torch.Tensor) -> torch.Tensor:
@@ -161,8 +163,9 @@ def _ratios() -> NDArray[np.float64]:
 def _gaussian() -> NDArray[np.float64]:
     """Return the taps whose outer product is the 7 x 7 window.
 
-    A flat region has the contrast `x (1 - sum)`, of which only the sign enters the fit.  With a window that sums to 1
-    it would be the sign of rounding errors; the sum of pyiqa's window, rounded to single precision, decides it as there.
+    A flat region has the contrast `x (1 - sum)`, of which little but the sign enters the fit.  With a window that
+    sums to 1 it would be the sign of rounding errors; the sum of pyiqa's window, which is rounded to single
+    precision, decides it as there.
     """
     offsets = np.arange(_TAPS) - _TAPS // 2
     taps = np.exp(-0.5 * (offsets / _SIGMA) ** 2)

@@ -10,6 +10,7 @@ import numpy as np
 from ..api import Column, Meta, Weights
 from ..spec import Location
 from .natural_scenes import BLOCK, FEATURES, block_features
+from .sizes import require_side
 
 if TYPE_CHECKING:
     import torch
@@ -19,7 +20,7 @@ class Niqe:
     """NIQE of Mittal, Soundararajan and Bovik (IEEE SPL 2013) with the pristine model of the authors' release.
 
     Luma is `0.299 R + 0.587 G + 0.114 B`, rounded to 8 bits; nothing is cropped.  Equals pyiqa's `niqe` with
-    the same parameters.  Needs no reference.  Images below 96 x 96, or too flat to be described, give NaN.
+    the same parameters.  Needs no reference.  An image too flat to be described gives NaN.
     """
 
     columns = (Column("niqe", "NIQE", "1", higher_is_better=False, low=0.0, high=float("inf"), digits=3),)
@@ -49,11 +50,14 @@ class Niqe:
     def score(
         self, restored: torch.Tensor, state: None, lq: torch.Tensor | None, meta: Sequence[Meta]
     ) -> Mapping[str, torch.Tensor]:
-        """Return `niqe` `(B,)`."""
+        """Return `niqe` `(B,)`.
+
+        Raises:
+            ImageError: not even one block fits.
+        """
         import torch
 
-        if min(restored.shape[-2:]) < BLOCK:
-            return {"niqe": torch.full((len(restored),), float("nan"), dtype=torch.float64)}
+        require_side(restored, BLOCK, "NIQE")
         # image by image on the CPU, whose cache holds the maps of one image but not of a batch
         parts = restored.split(1) if restored.device.type == "cpu" else (restored,)
         features = torch.cat([block_features(luma(part)) for part in parts])

@@ -37,7 +37,9 @@ class OnnxNetwork(nn.Module):
         self._steps: list[tuple[list[str], str]] = []  # inputs that are no weights, output; one per layer
         for node in graph.node:
             if node.op_type not in _LAYERS:
-                raise WeightsError(f"{file.name}: operator {node.op_type} is not covered; known: {', '.join(sorted(_LAYERS))}")
+                raise WeightsError(
+                    f"{file.name}: operator {node.op_type} is not covered; known: {', '.join(sorted(_LAYERS))}"
+                )
             constants = [weights[name] for name in node.input if name in weights]
             self.layers.append(_LAYERS[node.op_type](_attributes(node), constants))
             self._steps.append(([name for name in node.input if name not in weights], node.output[0]))

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ..api import Column, Meta, Weights
+from .sizes import require_side
 from .structure import WINDOW, References, describe, similarity
 
 if TYPE_CHECKING:
@@ -18,8 +19,7 @@ class Ssim:
     """SSIM of Wang et al. (IEEE TIP 2004) on RGB: mean over the valid area, then over the channels.
 
     Equals scikit-image's `structural_similarity` with `gaussian_weights=True, sigma=1.5,
-    use_sample_covariance=False, data_range=1`, and torchmetrics' full map cropped by 5 pixels.  Images smaller
-    than the 11 x 11 window give NaN.
+    use_sample_covariance=False, data_range=1`, and torchmetrics' full map cropped by 5 pixels.
     """
 
     columns = (Column("ssim", "SSIM", "1", higher_is_better=True, low=-1.0, high=1.0, digits=4),)
@@ -32,16 +32,19 @@ class Ssim:
     def load(self, device: torch.device) -> None:
         """Nothing to build; the work happens where the images are."""
 
-    def prepare(self, reference: torch.Tensor, meta: Sequence[Meta]) -> References | None:
-        """Return the window statistics of the references, or None when the window does not fit."""
-        return describe(reference) if min(reference.shape[-2:]) >= WINDOW else None
+    def prepare(self, reference: torch.Tensor, meta: Sequence[Meta]) -> References:
+        """Return the window statistics of the references.
+
+        Raises:
+            ImageError: the 11 x 11 window does not fit.
+        """
+        require_side(reference, WINDOW, "SSIM")
+        return describe(reference)
 
     def score(
-        self, restored: torch.Tensor, state: References | None, lq: torch.Tensor | None, meta: Sequence[Meta]
+        self, restored: torch.Tensor, state: References, lq: torch.Tensor | None, meta: Sequence[Meta]
     ) -> Mapping[str, torch.Tensor]:
         """Return `ssim` `(B,)`."""
-        if state is None:
-            return {"ssim": restored.new_full((len(restored),), float("nan")).double().cpu()}
         whole, _ = similarity(restored, References(*state))
         return {"ssim": whole.mean(1).cpu()}
 
@@ -51,7 +54,7 @@ class MsSsim:
 
     Five scales, halved by 2 x 2 means (an odd last row or column is left out), valid area; contrast-structure of
     the first four and SSIM of the last to the powers of the paper, per channel, then the mean over channels;
-    negative means count as 0.  Images with a side below 176 = 11 * 2^4 give NaN.
+    negative means count as 0.
     """
 
     columns = (Column("ms_ssim", "MS-SSIM", "1", higher_is_better=True, low=0.0, high=1.0, digits=4),)
@@ -65,9 +68,12 @@ class MsSsim:
         """Nothing to build; the work happens where the images are."""
 
     def prepare(self, reference: torch.Tensor, meta: Sequence[Meta]) -> tuple[References, ...]:
-        """Return the window statistics at every scale; empty when the window does not fit the last one."""
-        if min(reference.shape[-2:]) < WINDOW * 2 ** (len(_SCALES) - 1):
-            return ()
+        """Return the window statistics at every scale.
+
+        Raises:
+            ImageError: the window does not fit the last scale: a side is below 176 pixels.
+        """
+        require_side(reference, WINDOW * 2 ** (len(_SCALES) - 1), "MS-SSIM")
         return tuple(describe(image) for image in _pyramid(reference))
 
     def score(
@@ -76,8 +82,6 @@ class MsSsim:
         """Return `ms_ssim` `(B,)`."""
         import torch
 
-        if not state:
-            return {"ms_ssim": torch.full((len(restored),), float("nan"), dtype=torch.float64)}
         scales = [similarity(image, References(*level)) for image, level in zip(_pyramid(restored), state, strict=True)]
         terms = [structure for _, structure in scales[:-1]] + [scales[-1][0]]
         powers = [term.clamp(min=0) ** power for term, power in zip(terms, _SCALES, strict=True)]
