@@ -17,6 +17,7 @@ from .files import write_atomic
 from .plan import Job, Plan, Shard
 from .progress import Progress
 from .results import CellTable
+from .scoring import NOT_APPLICABLE
 from .store import Store
 
 
@@ -56,7 +57,7 @@ def execute(plan: Plan, executor: Executor, store: Store, progress: Progress) ->
     """Run every shard of a plan and leave its results in the store.
 
     Returns:
-        The number of failed rows.
+        The number of rows whose restoring or scoring failed.
 
     Raises:
         StoreError: results cannot be written; shards that were committed stay.
@@ -75,11 +76,15 @@ def execute(plan: Plan, executor: Executor, store: Store, progress: Progress) ->
         key = result.cell.key
         rows[key] += result.rows
         awaited[key] -= 1
-        failed += sum(row["status"] == "failed" for row in result.rows)
+        failed += sum(_has_failed(row) for row in result.rows)
         progress.advance(result)
         if awaited[key] == 0:
             _finish(cells[key], plan, rows.pop(key), store)
     return failed
+
+
+def _has_failed(row: Mapping[str, Any]) -> bool:
+    return row["status"] == "failed" or bool(set(json.loads(row["score_errors"]).values()) - NOT_APPLICABLE)
 
 
 def _finish(cell: Cell, plan: Plan, rows: list[dict[str, Any]], store: Store) -> None:

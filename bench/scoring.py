@@ -30,6 +30,9 @@ STATE_BYTES = 2 * 2**30
 """Reference-side state kept for the current chunk; what does not fit is prepared again."""
 
 NO_REFERENCE = "no reference"
+NO_LQ = "no LQ image"
+NOT_APPLICABLE = frozenset({NO_REFERENCE, NO_LQ})
+"""Reasons that are no failures: the data set does not offer what the metric needs."""
 
 
 @dataclass
@@ -119,7 +122,7 @@ class Scorer:
                 subject.errors[info.name] = NO_REFERENCE
                 continue
             if "lq" in metric.needs and subject.lq is None:
-                subject.errors[info.name] = "no LQ image"
+                subject.errors[info.name] = NO_LQ
                 continue
             key = self._key(info, metric, subject.restored.sha256, subject.reference, subject.lq, subject.meta)
             known = self._store.scores.get(key) or commit.scores.get(key)

@@ -68,7 +68,7 @@ def test_a_finished_command_does_nothing_again(command, faces: Path, tmp_path: P
     second = run(command, faces, tmp_path / "out", *BLEND, MILD)
     assert log() == {}
     assert (first.status, second.status) == (0, 0)
-    commits = [path for path in files if path.parent.name == "commits"]
+    commits = sorted(path for path in files if path.parent.name == "commits")
     assert commits == sorted((tmp_path / "out" / "store" / "commits").glob("*.json"))
 
 
