@@ -184,6 +184,34 @@ class Restorer(Protocol):
 
 
 @runtime_checkable
+class FolderRestorer(Protocol):
+    """Restores a folder of images at once, as a tool in an environment of its own does.
+
+    `version` and `weights` are as in `Restorer`; `card.quantise` has no meaning, the files are 8-bit already.
+    """
+
+    card: Card
+    version: int
+    weights: Weights
+
+    def restore_folder(self, input_dir: Path, output_dir: Path, names: Sequence[str]) -> Mapping[str, Path | str]:
+        """Restore the files `input_dir/<name>.png`, which are 8-bit RGB.
+
+        Args:
+            input_dir: holds these files and nothing else.
+            output_dir: empty; a file `log.txt` left here is kept below `out/logs`.
+            names: safe stand-ins for the sample ids: letters, digits, `-` and `_`, distinct without case.
+
+        Returns:
+            The file of each name's result, or the reason why there is none.
+
+        Raises:
+            RestorerError: nothing could be run at all; every image fails with the message.
+        """
+        ...
+
+
+@runtime_checkable
 class GivenResults(Protocol):
     """Restored images that already exist as files; nothing is run and nothing is re-encoded."""
 

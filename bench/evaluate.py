@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .api import Restorer, Sample
+from .api import FolderRestorer, Restorer, Sample
 from .cell import Cell
 from .errors import ImageError
+from .folders import restore_folder
 from .identity import restored_key
 from .pictures import Inputs, Picture, Pictures
 from .plan import Job, Shard
@@ -63,7 +64,7 @@ class Worker:
         self._device = device_of(job.options.device)
         self._pictures = Pictures(store, job.splits, job.degradation_seed, job.options.keep)
         self._scorer = Scorer(job.metrics, store, self._device, job.options.batch)
-        self._restorers: dict[str, Restorer] = {}
+        self._restorers: dict[str, Restorer | FolderRestorer] = {}
         self._loaded: set[str] = set()
         self._chunk: tuple[Sample, ...] = ()
 
@@ -146,13 +147,17 @@ class Worker:
         restorer = self._restorer(cell.restorer) if items else None
         if restorer is None:
             return
-        try:
-            self._load(cell.restorer, restorer)
-        except Exception as error:  # a plugin may raise anything
-            for item in items:
-                item.error = f"{cell.restorer} could not be loaded: {type(error).__name__}: {error}"
-            return
-        results = restore(restorer, [i.work for i in items if i.work], self._job.options.batch, self._device)
+        work = [item.work for item in items if item.work]
+        if isinstance(restorer, FolderRestorer):
+            results = restore_folder(restorer, work, self._store.out / "logs" / cell.restorer / cell.key)
+        else:
+            try:
+                self._load(cell.restorer, restorer)
+            except Exception as error:  # a plugin may raise anything
+                for item in items:
+                    item.error = f"{cell.restorer} could not be loaded: {type(error).__name__}: {error}"
+                return
+            results = restore(restorer, work, self._job.options.batch, self._device)
         for item, result in zip(items, results, strict=True):
             self._accept(item, result, commit)
 
@@ -169,7 +174,7 @@ class Worker:
         }
         self._pictures.keep(item.restored, commit)
 
-    def _restorer(self, name: str) -> Restorer:
+    def _restorer(self, name: str) -> Restorer | FolderRestorer:
         if name not in self._restorers:
             self._restorers[name] = self._job.adapters[name].build()
         return self._restorers[name]

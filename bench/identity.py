@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .api import FeatureExtractor, PairMetric, Restorer, SetMetric, Weights
+from .api import FeatureExtractor, FolderRestorer, PairMetric, Restorer, SetMetric, Weights
 from .cell import digest
 from .spec import Spec
 from .weights import identity as weights_identity
@@ -25,7 +25,7 @@ def extractor_id(extractor: FeatureExtractor) -> str:
     return _with_weights(extractor.identity, extractor.version, extractor.weights)
 
 
-def restorer_id(spec: Spec, restorer: Restorer) -> str:
+def restorer_id(spec: Spec, restorer: Restorer | FolderRestorer) -> str:
     """Identity of a restorer: class, settings, version and weights, but not where the weights lie."""
     return _with_weights(spec.identity, restorer.version, restorer.weights)
 

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from .api import Dataset, GivenResults, PairMetric, Restorer, Sample, SetMetric
+from .api import Dataset, FolderRestorer, GivenResults, PairMetric, Restorer, Sample, SetMetric
 from .cell import Cell, MetricInfo, digest
 from .errors import ConfigError, DatasetError, WeightsError
 from .identity import extractor_id, metric_id, restorer_id, split_id
@@ -182,8 +182,9 @@ def _restorer(
     restorer = spec.build()
     if isinstance(restorer, GivenResults):
         return _Chosen(name, restorer, f"{spec.identity} v{restorer.version}", "")
-    if not isinstance(restorer, Restorer):
-        raise ConfigError(f"adapter.{name}: {spec.target} offers neither Restorer nor GivenResults (see bench/api.py)")
+    if not isinstance(restorer, Restorer | FolderRestorer):
+        offers = "neither Restorer, FolderRestorer nor GivenResults (see bench/api.py)"
+        raise ConfigError(f"adapter.{name}: {spec.target} offers {offers}")
     for file in restorer.weights.values():
         if file is not None and not Path(file).expanduser().is_file():
             raise ConfigError(f"adapter.{name}.checkpoint: {file} is not a file")
