@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ...bench.errors import WeightsError, listing
+from ...bench.errors import WeightsError
+from .checkpoint import check
+from .checkpoint import read as read_torch
 from .ncnn import convolutions
 
 if TYPE_CHECKING:
@@ -50,20 +51,10 @@ def read(checkpoint: Path, param: Path | None = None) -> dict[str, torch.Tensor]
         WeightsError: the file cannot be read safely, or its names or shapes are not those of this network;
             the message lists them.
     """
-    state = _from_ncnn(checkpoint, param) if checkpoint.suffix == ".bin" and param else _from_torch(checkpoint)
+    state = _from_ncnn(checkpoint, param) if checkpoint.suffix == ".bin" and param else read_torch(checkpoint, _HOLDERS)
     expected: dict[str, tuple[int, ...]] = {f"{name}.weight": (out, ins, 3, 3) for name, out, ins in layers()}
     expected |= {f"{name}.bias": (out,) for name, out, _ in layers()}
-    unknown, missing = sorted(state.keys() - expected.keys()), sorted(expected.keys() - state.keys())
-    wrong = [
-        f"{name} is {tuple(state[name].shape)}, expected {shape}"
-        for name, shape in expected.items()
-        if name in state and tuple(state[name].shape) != shape
-    ]
-    problems = [f"unknown keys ({len(unknown)}): {listing(unknown)}"] * bool(unknown)
-    problems += [f"missing keys ({len(missing)}): {listing(missing)}"] * bool(missing)
-    problems += [f"wrong shapes ({len(wrong)}): {listing(wrong)}"] * bool(wrong)
-    if problems:
-        raise WeightsError(f"{checkpoint}: not an RRDBNet x4 of {_BLOCKS} blocks; {'; '.join(problems)}")
+    check(state, expected, f"{checkpoint}: not an RRDBNet x4 of {_BLOCKS} blocks")
     return state
 
 
@@ -79,31 +70,3 @@ def _from_ncnn(checkpoint: Path, param: Path) -> dict[str, torch.Tensor]:
     state = {f"{name}.weight": torch.from_numpy(layer.weight) for name, layer in zip(names, found, strict=True)}
     biases = {f"{n}.bias": torch.from_numpy(c.bias) for n, c in zip(names, found, strict=True) if c.bias is not None}
     return state | biases
-
-
-def _from_torch(checkpoint: Path) -> dict[str, torch.Tensor]:
-    import torch
-
-    try:
-        content: Any
-        if checkpoint.suffix == ".safetensors":
-            from spandrel import ModelLoader
-
-            content = ModelLoader().load_state_dict_from_file(checkpoint)
-        else:
-            content = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        reason = str(error).strip().splitlines()[0]
-        raise WeightsError(f"{checkpoint}: holds more than tensors, so it was not loaded ({reason})") from None
-    except Exception as error:  # damaged files raise nearly anything
-        raise WeightsError(f"{checkpoint}: cannot be read as a checkpoint ({type(error).__name__}: {error})") from None
-    for holder in _HOLDERS:
-        if isinstance(content, Mapping) and isinstance(content.get(holder), Mapping):
-            content = content[holder]
-            break
-    if not isinstance(content, Mapping):
-        raise WeightsError(f"{checkpoint}: holds a {type(content).__name__}, expected a mapping of names to tensors")
-    odd = sorted(str(name) for name, value in content.items() if not isinstance(value, torch.Tensor))
-    if odd:
-        raise WeightsError(f"{checkpoint}: not tensors: {listing(odd)}")
-    return {str(name): value.float() for name, value in content.items()}
