@@ -44,7 +44,7 @@ def test_the_first_line_names_the_package(path: Path) -> None:
 @pytest.mark.parametrize("path", FILES, ids=name_of)
 def test_a_comment_says_what_it_is(path: Path) -> None:
     text = re.sub(r"# @package .*\n", "", path.read_text(encoding="utf-8"))
-    assert re.search(r"#\s*\w+ \w+", text), f"{path.name} has no comment that says what it is"
+    assert re.search(r"#\s*\S+ \S+", text), f"{path.name} has no comment that says what it is"
 
 
 @pytest.mark.parametrize("path", [p for p in FILES if p.parent.name not in GLOBAL and target_of(p)], ids=name_of)
