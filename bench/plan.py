@@ -138,9 +138,11 @@ def make(request: Request) -> Plan:
     for dataset, samples in _datasets(request).values():
         card = asdict(dataset.card)
         cards[dataset.card.name] = card
-        made = _cells(request, restorers, samples, card)
+        wanted = samples[: request.options.limit or None]
+        made = _cells(request, restorers, wanted, card)
+        results = _given_results(restorers, samples)
         cells += made
-        chunks += _shards(request, made, samples)
+        chunks += _shards(request, made, wanted, results)
     job = Job(
         request.out,
         {**request.adapters, "reference": REFERENCE},
@@ -207,7 +209,7 @@ def _datasets(request: Request) -> dict[str, tuple[Dataset, Sequence[Sample]]]:
         samples = dataset.samples()
         if not samples:
             raise DatasetError(f"dataset.{name}: no samples")
-        found[dataset.card.name] = dataset, samples[: request.options.limit or None]
+        found[dataset.card.name] = dataset, samples
     return found
 
 
@@ -253,19 +255,22 @@ def _cells(request: Request, chosen: Sequence[_Chosen], samples: Sequence[Sample
     return cells
 
 
-def _shards(request: Request, cells: Sequence[Cell], samples: Sequence[Sample]) -> Iterator[tuple[Shard, ...]]:
+def _given_results(chosen: Sequence[_Chosen], samples: Sequence[Sample]) -> dict[str, Mapping[str, Path]]:
+    """Where each folder of results has the result of each sample; pairing is checked against the whole set."""
+    ids = [sample.id for sample in samples]
+    return {row.name: row.restorer.locate(ids) for row in chosen if isinstance(row.restorer, GivenResults)}
+
+
+def _shards(
+    request: Request, cells: Sequence[Cell], samples: Sequence[Sample], results: Mapping[str, Mapping[str, Path]]
+) -> Iterator[tuple[Shard, ...]]:
     """Yield, for each chunk of samples, the shards of every cell that is not skipped."""
-    files: dict[str, Mapping[str, Path]] = {}
-    for name, spec in request.adapters.items():
-        results = spec.build()
-        if isinstance(results, GivenResults):
-            files[name] = results.locate([sample.id for sample in samples])
     for start in range(0, len(samples), request.options.shard):
         chunk = tuple(samples[start : start + request.options.shard])
         group = []
         for cell in cells:
             if not cell.skipped:
-                there = files.get(cell.restorer)
-                given = None if there is None else {s.id: there[s.id] for s in chunk if s.id in there}
+                files = results.get(cell.restorer)
+                given = None if files is None else {s.id: files[s.id] for s in chunk if s.id in files}
                 group.append(Shard(cell, chunk, given))
         yield tuple(group)

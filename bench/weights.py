@@ -8,7 +8,7 @@ machine without network needs only a folder of files.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -153,21 +153,26 @@ def _own(name: str, given: str) -> Weight:
 def _collect(items: Sequence[Entry], fetch: bool, progress: bool) -> dict[str, Weight]:
     """Try every entry before one error names all that failed."""
     found: dict[str, Weight] = {}
+    for item in items:
+        with nullcontext() if not fetch else suppress(WeightsError):  # damaged: fetched again below
+            if weight := present(item):
+                found[item.name] = weight
+    absent = [item for item in items if item.name not in found]
     complaints: list[str] = []
-    with _bar(progress) as bar:
-        for item in items:
+    if not absent:
+        return found
+    with _bar(progress and fetch) as bar:
+        for item in absent:
+            if not fetch:
+                complaints.append(_absent(item, refused(item)))
+                continue
             try:
-                weight = obtain(item, bar) if fetch else present(item)
+                found[item.name] = obtain(item, bar)
             except SourceError as error:
                 complaints.append(_absent(item, [*refused(item), str(error)]))
-                continue
-            if weight is None:
-                complaints.append(_absent(item, refused(item)))
-            else:
-                found[item.name] = weight
     if complaints:
         raise WeightsError("\n".join(complaints))
-    return found
+    return {item.name: found[item.name] for item in items}
 
 
 def _absent(item: Entry, reasons: Sequence[str]) -> str:

@@ -22,7 +22,7 @@ def main(arguments: Sequence[str]) -> int:
     commands = parser.add_subparsers(dest="command", required=True, metavar="list|fetch|verify")
     commands.add_parser("list", help="every known file, its licence and whether it is here")
     fetch = commands.add_parser("fetch", help="download what is missing")
-    fetch.add_argument("names", nargs="*", metavar="NAME", help="names from the list; none = all that can be fetched")
+    fetch.add_argument("names", nargs="+", metavar="NAME", help="names from the list, or all")
     verify = commands.add_parser("verify", help="check the sha256 of what is here")
     verify.add_argument("names", nargs="*", metavar="NAME")
     chosen = parser.parse_args(arguments)
@@ -46,15 +46,12 @@ def _list() -> int:
 def _fetch(names: Sequence[str]) -> int:
     """Fetch one by one, so that one absent file does not hide the others."""
     status = 0
-    for name in names or [item.name for item in weights.entries()]:
+    for name in [item.name for item in weights.entries()] if list(names) == ["all"] else names:
         try:
             for weight in weights.fetch([name]):
                 print(f"{weight.name}: {weight.path}{'' if weight.verified else ' (unverified)'}")
         except WeightsError as error:
-            if not names:
-                print(f"{name}: left out\n{error}")
-            else:
-                print(error)
+            print(error)
             status = 3
     return status
 
