@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ..bench.api import Column
+from ..bench.statistics import ALPHA, MIN_RANKING, smallest_p
 from .rows import Row
 
 BEST, SECOND = 1, 2
@@ -68,6 +69,36 @@ class Grid:
         counts = ranked or {row.n for row in self.cells.values() if row.value is not None} or {0}
         return min(counts), max(counts)
 
+    def row(self, split: str, restorer: str) -> list[Row]:
+        """Return what there is of a restorer on a split, in order of metric."""
+        places = (Place(split, restorer, metric) for metric in self.columns)
+        return [self.cells[place] for place in places if place in self.cells]
+
+    def counts(self, split: str, restorer: str) -> tuple[int, int]:
+        """Return the largest number of images behind a value of a restorer on a split, and its failures."""
+        rows = self.row(split, restorer)
+        return max(row.n for row in rows), max(row.n_failed for row in rows)
+
+
+def headline(grid: Grid) -> str:
+    """Say in one or two sentences what a table is about and what may be read from it."""
+    low, high = grid.images
+    count = f"{low}" if low == high else f"{low} to {high}"
+    about = f"{grid.dataset}, protocol {grid.protocol}, {count} {'image' if high == 1 else 'images'}."
+    return f"{about} {caution(low)}".strip()
+
+
+def caution(n: int) -> str:
+    """Say what follows from a comparison on `n` images, where it is less than a ranking."""
+    if n >= MIN_RANKING:
+        return ""
+    if smallest_p(n) > ALPHA:
+        return (
+            f"No ranking follows: {n} {'image gives' if n == 1 else 'images give'} p = {smallest_p(n):.3g} at best, "
+            f"so that no two restorers can be separated."
+        )
+    return f"No ranking follows from fewer than {MIN_RANKING} images."
+
 
 def grids(rows: Sequence[Row], columns: Mapping[str, Column]) -> list[Grid]:
     """Arrange the rows of a leaderboard: one grid per data set and protocol."""
@@ -111,7 +142,7 @@ def _marks(cells: Mapping[Place, Row]) -> dict[Place, int]:
 
 
 def _notes(cells: Mapping[Place, Row]) -> Notes:
-    parts = {place: [p for p in row.note.split("; ") if p and _HEADLINE not in p] for place, row in cells.items()}
+    parts = {place: _parts(row) for place, row in cells.items()}
     shared: dict[str, list[str]] = {}
     for metric in dict.fromkeys(place.metric for place in cells):
         here = [place for place in cells if place.metric == metric]
@@ -128,6 +159,13 @@ def _notes(cells: Mapping[Place, Row]) -> Notes:
         },
         texts={label: note for note, label in letter.items()},
     )
+
+
+def _parts(row: Row) -> list[str]:
+    """Take a note apart; the reason of an empty value is one piece, whatever it says."""
+    if row.value is None:
+        return [row.note] if row.note else []
+    return [part for part in row.note.split("; ") if part and _HEADLINE not in part]
 
 
 def _flat(lists: Iterable[Iterable[str]]) -> list[str]:
