@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from ..bench.api import Batch, Card, Weights
@@ -17,7 +18,8 @@ class Learned:
     """A restorer whose network comes from one checkpoint.
 
     A subclass gives `card`, `entry`, `build` and, where the network is not a plain map from `[-1, 1]` to
-    `[-1, 1]`, `forward`.
+    `[-1, 1]`, `forward`; where the official script resizes by itself, `prepare`; where its file does not hold the
+    network's own names, `fill`.
 
     Attributes:
         entry: name of the official checkpoint in the weights registry.
@@ -30,7 +32,7 @@ class Learned:
 
     card: Card
     version = 1
-    entry: ClassVar[str]
+    entry: str
     holders: ClassVar[tuple[str, ...]] = ()
     prefix: ClassVar[str] = ""
 
@@ -42,9 +44,21 @@ class Learned:
         """Return the network with the official constructor's settings, not yet loaded."""
         raise TypeError(f"{type(self).__name__} builds no network")
 
+    def prepare(self, images: torch.Tensor) -> torch.Tensor:
+        """Bring `(B, 3, H, W)` in `[0, 1]` to the size the network takes, if the card leaves that to the restorer."""
+        return images
+
     def forward(self, network: torch.nn.Module, images: torch.Tensor, batch: Batch) -> torch.Tensor:
         """Run the network on `(B, 3, H, W)` RGB in `[-1, 1]` and return the same range."""
         return network(images)  # type: ignore[no-any-return]
+
+    def fill(self, network: torch.nn.Module, state: Mapping[str, torch.Tensor], what: str) -> torch.nn.Module:
+        """Give the network the tensors of an official file.
+
+        Raises:
+            WeightsError: names or shapes differ; the message starts with `what`.
+        """
+        return load_strict(network, state, what)
 
     def load(self, device: torch.device) -> None:
         """Build the network on `device`.
@@ -56,13 +70,22 @@ class Learned:
 
         path = resolve(self.weights)[self.entry].path
         state = read(path, self.holders, self.prefix)
-        self._network = load_strict(self.build(), state, f"{path} is no checkpoint of {self.card.name}").to(device)
+        self._network = self.fill(self.build(), state, f"{path} is no checkpoint of {self.card.name}").to(device)
+
+    @property
+    def network(self) -> torch.nn.Module:
+        """The loaded network.
+
+        Raises:
+            RestorerError: `load` was not called.
+        """
+        if self._network is None:
+            raise RestorerError(f"{self.card.name}: restore was called before load")
+        return self._network
 
     def restore(self, batch: Batch) -> torch.Tensor:
         """Return `(B, 3, H, W)` RGB in `[0, 1]`, not yet clamped."""
         import torch
 
-        if self._network is None:
-            raise RestorerError(f"{self.card.name}: restore was called before load")
         with torch.inference_mode():
-            return self.forward(self._network, batch.images * 2 - 1, batch) * 0.5 + 0.5
+            return self.forward(self.network, self.prepare(batch.images) * 2 - 1, batch) * 0.5 + 0.5
