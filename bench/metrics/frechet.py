@@ -84,8 +84,8 @@ def distance_of_moments(mean1: Array, covariance1: Array, mean2: Array, covarian
         values, vectors = scipy.linalg.eigh(covariance1, check_finite=False)
         factor = vectors * np.sqrt(values.clip(min=0))
     product = factor.T @ covariance2 @ factor
-    values = scipy.linalg.eigvalsh((product + product.T) / 2, check_finite=False)
-    root = np.sqrt(values.clip(min=0)).sum()
+    roots = scipy.linalg.eigvalsh((product + product.T) / 2, check_finite=False)
+    root = np.sqrt(roots.clip(min=0)).sum()
     return _total(mean1 - mean2, np.trace(covariance1), np.trace(covariance2), root)
 
 

@@ -72,7 +72,7 @@ class Identity:
 
         files = resolve(self.weights)
         self._device = device
-        self._recogniser = OnnxNetwork(files["arcface-w600k-mbf"].path).to(device, memory_format=torch.channels_last)
+        self._recogniser = OnnxNetwork(files["arcface-w600k-mbf"].path).to(device).to(memory_format=torch.channels_last)
         self._detect = face_detection.FaceDetector(files["yunet"].path)
 
     def prepare(self, reference: torch.Tensor, meta: Sequence[Meta]) -> Faces:

@@ -47,7 +47,7 @@ class InceptionFeatures:
         from ..weights import resolve
 
         (weight,) = resolve(self.weights).values()
-        self._network = load_network(weight.path).to(device, memory_format=torch.channels_last)
+        self._network = load_network(weight.path).to(device).to(memory_format=torch.channels_last)
 
     def extract(self, images: torch.Tensor) -> torch.Tensor:
         """Return `(B, 2048)` `float32` features of images `(B, 3, H, W)` in `[0, 1]`."""
@@ -84,6 +84,6 @@ def load_network(file: Path) -> InceptionPool:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # torch.jit is deprecated; only tensors are taken from it
-        scripted: nn.Module = torch.jit.load(str(file), map_location="cpu")
+        scripted: nn.Module = torch.jit.load(str(file), map_location="cpu")  # type: ignore[no-untyped-call]
     state = {name.removeprefix("net.layers."): value for name, value in scripted.state_dict().items()}
     return InceptionPool(state).eval()

@@ -7,6 +7,7 @@ the kernel `(x.y / D + 1)^3`, by its unbiased estimator.  Unlike FID it is unbia
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -150,7 +151,8 @@ def _estimate(first: Array, second: Array) -> float:
     return float(within - 2 * _kernel(first, second).mean())
 
 
-class _Rows(NamedTuple):
+@dataclass(frozen=True)
+class _Rows:
     """Some rows of a feature set, addressed by their place in the whole set."""
 
     places: NDArray[np.int64]
@@ -166,5 +168,5 @@ class _Rows(NamedTuple):
             start += len(block)
         return cls(places, np.concatenate(kept))
 
-    def __getitem__(self, places: NDArray[np.int64]) -> Array:  # type: ignore[override]
+    def __getitem__(self, places: NDArray[np.int64]) -> Array:
         return self.values[np.searchsorted(self.places, places)].astype(np.float64)

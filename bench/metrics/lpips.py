@@ -94,18 +94,22 @@ def _distance(activations: torch.Tensor, reference: torch.Tensor, head: torch.Te
 
     norms = torch.linalg.vector_norm(activations, dim=-1, keepdim=True)
     difference = (activations / (norms + _EPSILON)).sub_(reference)
-    return (difference.square_() @ head).flatten(1).mean(1, dtype=torch.float64)
+    distance: torch.Tensor = difference.square_() @ head
+    return distance.flatten(1).mean(1, dtype=torch.float64)
 
 
 def _build(net: str, file: Path, device: torch.device) -> tuple[Any, list[torch.Tensor]]:
     """Return the library's network and the five heads `(C,)`."""
+    import warnings
+
     import lpips
     import torch
 
     from ..unpickle import load_numpy_pickle
 
     content = load_numpy_pickle(file)
-    with torch.device("meta"):  # the full classifier would be drawn at random only to be thrown away
+    with warnings.catch_warnings(), torch.device("meta"):  # the classifier would be drawn at random only to be dropped
+        warnings.simplefilter("ignore", UserWarning)  # the library still says pretrained= to torchvision
         network = lpips.LPIPS(net=net, version="0.1", pretrained=False, pnet_rand=True, verbose=False)
     state = {}
     for index, name in enumerate(_CONVOLUTIONS[net]):

@@ -59,7 +59,7 @@ class Niqe:
 
         require_side(restored, BLOCK, "NIQE")
         # image by image on the CPU, whose cache holds the maps of one image but not of a batch
-        parts = restored.split(1) if restored.device.type == "cpu" else (restored,)
+        parts = [image[None] for image in restored] if restored.device.type == "cpu" else [restored]
         features = torch.cat([block_features(luma(part)) for part in parts])
         return {"niqe": torch.stack([self._distance(blocks) for blocks in features]).cpu()}
 
@@ -73,7 +73,8 @@ class Niqe:
         covariance = torch.cov(whole.T, correction=int(len(whole) > 1))
         shift = self._mean - blocks.nanmean(0)
         inverse = torch.linalg.pinv((self._covariance + covariance) / 2, hermitian=True)
-        return (shift @ inverse @ shift).sqrt()
+        distance: torch.Tensor = (shift @ inverse @ shift).sqrt()
+        return distance
 
 
 def luma(images: torch.Tensor) -> torch.Tensor:

@@ -1,0 +1,92 @@
+"""KID against torch-fidelity, and its interval against repeated draws."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from restorebench.bench.metrics.kernel_distance import KernelInceptionDistance, all_pairs, subset_mean
+
+
+class Rows:
+    """Feature rows in blocks of 100."""
+
+    def __init__(self, rows: NDArray[Any]) -> None:
+        self._rows = rows.astype(np.float32)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def blocks(self) -> Iterator[NDArray[np.float32]]:
+        for start in range(0, len(self._rows), 100):
+            yield self._rows[start : start + 100]
+
+
+def _draw(generator: np.random.Generator, n: int, m: int, shift: float = 0.3) -> tuple[NDArray[Any], NDArray[Any]]:
+    return generator.normal(size=(n, 16)), generator.normal(size=(m, 16)) + shift
+
+
+def test_all_pairs_is_torch_fidelitys_estimator_on_the_whole_set() -> None:
+    from torch_fidelity.metric_kid import kernel_mmd
+
+    first, second = _draw(np.random.default_rng(0), 60, 60)
+    assert all_pairs(first, second).value == pytest.approx(kernel_mmd(first, second), rel=1e-10)
+
+
+def test_all_pairs_counts_every_pair_once_for_unequal_sets() -> None:
+    x, y = _draw(np.random.default_rng(1), 30, 47)
+    k = lambda a, b: (a @ b.T / 16 + 1) ** 3  # noqa: E731
+    within = [(k(z, z).sum() - np.trace(k(z, z))) / (len(z) * (len(z) - 1)) for z in (x, y)]
+    assert all_pairs(x, y).value == pytest.approx(sum(within) - 2 * k(x, y).mean(), rel=1e-10)
+
+
+def test_subsets_are_torch_fidelitys_subsets() -> None:
+    from torch_fidelity.metric_kid import KEY_METRIC_KID_MEAN, kid_features_to_metric
+
+    first, second = (rows.astype(np.float32) for rows in _draw(np.random.default_rng(2), 450, 380))
+    theirs = kid_features_to_metric(
+        torch.from_numpy(first), torch.from_numpy(second), kid_subsets=20, kid_subset_size=100, verbose=False
+    )
+    ours = subset_mean(Rows(first), Rows(second), subsets=20, size=100, seed=2020)
+    assert ours.value == pytest.approx(theirs[KEY_METRIC_KID_MEAN], rel=1e-5)
+
+
+@pytest.mark.parametrize(("n", "m"), [(100, 100), (60, 150)])
+def test_the_interval_holds_the_true_value_about_95_times_in_100(n: int, m: int) -> None:
+    generator = np.random.default_rng(3)
+    truth = all_pairs(*_draw(generator, 4000, 4000)).value
+    held = [v.low <= truth <= v.high for v in (all_pairs(*_draw(generator, n, m)) for _ in range(400))]
+    assert 0.90 <= np.mean(held) <= 0.99
+
+
+def test_it_is_unbiased_where_fid_is_not() -> None:
+    generator = np.random.default_rng(4)
+    values = [all_pairs(*_draw(generator, 20, 20, shift=0.0)).value for _ in range(500)]
+    assert abs(np.mean(values)) < 3 * np.std(values) / np.sqrt(500)
+
+
+def test_the_choice_of_estimator_follows_the_number_of_images() -> None:
+    first, second = (Rows(rows) for rows in _draw(np.random.default_rng(5), 300, 250))
+    whole = KernelInceptionDistance(full_up_to=300).compare(first, second)["kid"]
+    parts = KernelInceptionDistance(full_up_to=299, subsets=30, subset_size=50).compare(first, second)["kid"]
+    assert whole.value != parts.value
+    assert parts.low < whole.value < parts.high
+    assert KernelInceptionDistance(full_up_to=299, subsets=30, subset_size=50).compare(first, second)["kid"] == parts
+
+
+def test_few_images_give_a_value_without_interval_and_one_gives_none() -> None:
+    rows = np.random.default_rng(6).normal(size=(3, 8))
+    two = KernelInceptionDistance().compare(Rows(rows[:2]), Rows(rows))["kid"]
+    assert np.isfinite(two.value)
+    assert two.low is None
+    assert np.isnan(KernelInceptionDistance().compare(Rows(rows[:1]), Rows(rows))["kid"].value)
+
+
+def test_real_features_of_one_set_against_itself_give_about_nothing(metric: Callable[[str], Any], faces: Any) -> None:
+    features = metric("kid").extractor.extract(faces).double().numpy()
+    assert all_pairs(features, features).value < 0
