@@ -129,6 +129,7 @@ def make(request: Request) -> Plan:
     weights: dict[str, Weight] = {}
     skipped: list[dict[str, str]] = []
     metrics = tuple(_metric(name, spec, request.fetch, weights, skipped) for name, spec in request.metrics.items())
+    _refuse_twins(metrics)
     restorers = [_restorer(name, spec, request.fetch, weights, skipped) for name, spec in request.adapters.items()]
     if not restorers:
         raise ConfigError("adapter: nothing selected; try adapter=[input,lanczos], or see: restorebench list adapters")
@@ -168,6 +169,15 @@ def _metric(
         skipped.append({"kind": "metric", "name": name, "reason": str(error)})
         return MetricInfo(name, f"{metric.identity} v{metric.version}", kind, spec, skipped=str(error))
     return MetricInfo(name, metric_id(metric), kind, spec, "" if pair else extractor_id(metric.extractor))
+
+
+def _refuse_twins(metrics: Sequence[MetricInfo]) -> None:
+    """Two metrics of one identity would read each other's numbers from the store."""
+    names: dict[str, str] = {}
+    for metric in metrics:
+        if metric.metric_id in names:
+            raise ConfigError(f"metric.{metric.name}: is the same as metric.{names[metric.metric_id]} ({metric.metric_id})")
+        names[metric.metric_id] = metric.name
 
 
 @dataclass(frozen=True)

@@ -136,18 +136,18 @@ class _Projection:
         ]
         params = [Param(key, str(value)) for key, value in _parameters(table).items()]
         self._client.log_batch(child.info.run_id, metrics=_known_once(child, numbers), params=params)
-        self._dataset(child, table)
+        self._dataset(child, table, rows)
         self._client.set_terminated(child.info.run_id)
 
-    def _dataset(self, child: Run, table: results.CellTable) -> None:
-        """The manifest (ids and sha256 of pixels), never the pixels."""
+    def _dataset(self, child: Run, table: results.CellTable, rows: pd.DataFrame) -> None:
+        """The manifest (ids and sha256 of pixels) with the leaderboard's digest, never the pixels."""
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
         manifest = table.images[["sample", "hq", "lq"]]
         content = manifest.to_csv(index=False)
         entity = Dataset(
             name=table.cell.dataset,
-            digest=digest(content),
+            digest=str(rows["dataset_digest"].iloc[0]) if len(rows) else digest(content),
             source_type="restorebench",
             source=json.dumps({"dataset": table.cell.dataset, "split": table.cell.split}),
             profile=json.dumps({"images": len(manifest)}),
