@@ -102,14 +102,16 @@ def test_imports_inside_the_package_are_relative(modules: dict[str, Path]) -> No
 
 def test_every_library_that_is_imported_is_declared(root: Path, modules: dict[str, Path]) -> None:
     project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
-    declared = {re.split(r"[^\w-]", text, maxsplit=1)[0].lower().replace("_", "-") for text in project["dependencies"]}
+    extras = [text for name, texts in project["optional-dependencies"].items() if name != "dev" for text in texts]
+    wanted = [*project["dependencies"], *extras]
+    declared = {re.split(r"[^\w-]", text, maxsplit=1)[0].lower().replace("_", "-") for text in wanted}
     distributions = metadata.packages_distributions()
     missing = {
         (module, top)
         for module, file in modules.items()
         for level, name, _ in imports(file)
         if level == 0 and (top := name.split(".")[0]) not in sys.stdlib_module_names
-        if not declared & {owner.lower().replace("_", "-") for owner in distributions.get(top, [])}
+        if not declared & {owner.lower().replace("_", "-") for owner in distributions.get(top, [top])}
     }
     assert missing == set()
 
