@@ -41,4 +41,3 @@ def _explain(path: Path, error: OSError) -> str:
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return f"{path.parent}: cannot be written ({error.strerror}); choose another folder with out=DIR"
     return f"{path}: cannot be written ({error.strerror or error})"
-

@@ -224,7 +224,7 @@ def bounds(what: str, span: Range) -> tuple[float, float]:
     except (TypeError, ValueError):
         low = high = math.nan
     if not (math.isfinite(low) and math.isfinite(high) and low <= high):
-        raise ConfigError(f"{what} is {span!r}; a number or [low, high] is expected")
+        raise ConfigError(f"{what} is {span!r}; a number or [low, high], ascending, is expected")
     return low, high
 
 
