@@ -71,7 +71,7 @@ class Exported(OwnNetwork):
         image = output[0] if isinstance(output, tuple | list) else output
         if not hasattr(image, "shape"):
             raise RestorerError(f"{self.checkpoint} gave a {type(image).__name__}, expected an image (1, 3, H, W)")
-        return image  # type: ignore[no-any-return]
+        return image
 
 
 def _members(path: Path) -> list[str]:

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 class Learned:
     """A restorer whose network comes from one checkpoint.
 
-    A subclass gives `card`, `entry`, `build` and, where the network is not a plain map from `[-1, 1]` to
-    `[-1, 1]`, `forward`; where the official script resizes by itself, `prepare`; where its file does not hold the
+    A subclass gives `card`, `entry`, `build` and, where the network is not a plain map of images, `forward`; where the official script resizes by itself, `prepare`; where its file does not hold the
     network's own names, `fill`.
 
     Attributes:
         entry: name of the official checkpoint in the weights registry.
         holders: top-level keys of the official file, in the order its loader tries them.
         prefix: what the official file puts before every name.
+        signed: the network works on `[-1, 1]`; else on `[0, 1]`.
 
     Args:
         checkpoint: a file of one's own; None for the official one.
@@ -35,6 +35,7 @@ class Learned:
     entry: str
     holders: ClassVar[tuple[str, ...]] = ()
     prefix: ClassVar[str] = ""
+    signed: ClassVar[bool] = True
 
     def __init__(self, checkpoint: Location | None = None) -> None:
         self.weights: Weights = {self.entry: checkpoint}
@@ -49,7 +50,7 @@ class Learned:
         return images
 
     def forward(self, network: torch.nn.Module, images: torch.Tensor, batch: Batch) -> torch.Tensor:
-        """Run the network on `(B, 3, H, W)` RGB in `[-1, 1]` and return the same range."""
+        """Run the network on `(B, 3, H, W)` RGB in its own range and return the same range."""
         return network(images)  # type: ignore[no-any-return]
 
     def fill(self, network: torch.nn.Module, state: Mapping[str, torch.Tensor], what: str) -> torch.nn.Module:
@@ -88,4 +89,7 @@ class Learned:
         import torch
 
         with torch.inference_mode():
-            return self.forward(self.network, self.prepare(batch.images) * 2 - 1, batch) * 0.5 + 0.5
+            images = self.prepare(batch.images)
+            if not self.signed:
+                return self.forward(self.network, images, batch)
+            return self.forward(self.network, images * 2 - 1, batch) * 0.5 + 0.5

@@ -1,10 +1,11 @@
-"""Real-ESRGAN x4plus and RealSR DF2K_JPEG: RRDBNet x4 on the small image.
+"""Real-ESRGAN x4plus, realesr-general-x4v3 and RealSR DF2K_JPEG: x4 on the small image.
 
 Real-ESRGAN: Wang et al., ICCVW 2021.  RealSR: Ji et al., CVPRW 2020.  Weights as published for ncnn.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 _SCALE = 4
 
 
-class _RRDB:
-    """What both share: loading, and running whole or in tiles.
+class _EnlargesFour:
+    """What they share: loading, and running whole or in tiles.
 
     Args:
         checkpoint: a file of one's own: `.pth`, `.safetensors`, or ncnn `.bin` (with its `.param` beside it,
@@ -55,11 +56,16 @@ class _RRDB:
             WeightsError: the weights cannot be had, or are not of this network.
         """
         from ..bench.weights import resolve
-        from .networks import rrdb
 
         files = resolve(self.weights)
         param = files.get(f"{self.entry}-param")
-        self._network = rrdb.network(rrdb.read(files[self.entry].path, param.path if param else None)).to(device)
+        self._network = self.build(files[self.entry].path, param.path if param else None).to(device)
+
+    def build(self, checkpoint: Path, param: Path | None) -> torch.nn.Module:
+        """Return the network, RRDBNet unless a subclass says otherwise, loaded from a file and its layer list."""
+        from .networks import rrdb
+
+        return rrdb.network(rrdb.read(checkpoint, param))
 
     def restore(self, batch: Batch) -> torch.Tensor:
         """Return `(B, 3, 4 H, 4 W)`."""
@@ -96,7 +102,7 @@ _KNOBS = {
 }
 
 
-class RealESRGAN(_RRDB):
+class RealESRGAN(_EnlargesFour):
     """Real-ESRGAN x4plus."""
 
     entry = "realesrgan-x4plus"
@@ -115,7 +121,20 @@ class RealESRGAN(_RRDB):
     )
 
 
-class RealSR(_RRDB):
+class RealESRGeneral(_EnlargesFour):
+    """realesr-general-x4v3: the small, fast model for general scenes, SRVGGNetCompact."""
+
+    entry = "realesr-general-x4v3"
+    card = replace(RealESRGAN.card, name="realesr-general-x4v3", trained_on=())  # the authors do not say
+
+    def build(self, checkpoint: Path, param: Path | None) -> torch.nn.Module:
+        """Return the compact network."""
+        from .networks import compact
+
+        return compact.load(checkpoint, param)
+
+
+class RealSR(_EnlargesFour):
     """RealSR DF2K_JPEG."""
 
     entry = "realsr-df2k-jpeg"

@@ -1,9 +1,9 @@
-"""Read the convolutions of an ncnn model (`.param` + `.bin`) as arrays.
+"""Read the convolutions and PReLUs of an ncnn model (`.param` + `.bin`) as arrays.
 
-Layout of the `.bin`, for every `Convolution` of the `.param` in order: a uint32 tag; the weights, as float16
-padded to 4 bytes (tag 0x01306B47) or as float32 (tag 0); then float32 biases when parameter 5 is 1.
-Parameter 0 counts the outputs, 1 is the kernel size, 6 counts the weights.
-Source: https://github.com/Tencent/ncnn (modelbin and Convolution).
+Layout of the `.bin`, for every such layer of the `.param` in order.  `Convolution`: a uint32 tag; the weights, as
+float16 padded to 4 bytes (tag 0x01306B47) or as float32 (tag 0); then float32 biases when parameter 5 is 1.
+Parameter 0 counts the outputs, 1 is the kernel size, 6 counts the weights.  `PReLU`: parameter 0 counts the float32
+slopes.  Source: https://github.com/Tencent/ncnn (modelbin, Convolution and PReLU).
 """
 
 from __future__ import annotations
@@ -28,8 +28,15 @@ class Convolution(NamedTuple):
     bias: NDArray[np.float32] | None
 
 
-def convolutions(param: Path, binary: Path) -> list[Convolution]:
-    """Return the convolutions of a model in the order of its layer list.
+class PReLU(NamedTuple):
+    """One layer: `slope` is `(channels,)`, `float32`."""
+
+    name: str
+    slope: NDArray[np.float32]
+
+
+def layers(param: Path, binary: Path) -> list[Convolution | PReLU]:
+    """Return the layers of a model that hold weights, in the order of its layer list.
 
     Args:
         param: text layer list; no other of its layers may hold weights.
@@ -40,36 +47,60 @@ def convolutions(param: Path, binary: Path) -> list[Convolution]:
             must come out exactly).
     """
     data = binary.read_bytes()
-    layers, offset = [], 0
-    for name, settings in _layers(param):
-        outputs, kernel, count = (settings.get(key, default) for key, default in ((0, 0), (1, 0), (6, 0)))
-        inputs, rest = divmod(count, max(1, outputs * kernel * kernel))
-        if not inputs or rest:
-            raise WeightsError(
-                f"{param}: layer {name} has {count} weights for {outputs} outputs of {kernel} x {kernel}"
-            )
-        weight, offset = _weights(data, offset, count, f"{binary}: layer {name}")
-        bias = None
-        if settings.get(5, 0):
-            bias, offset = _take(data, offset, outputs, "<f4", f"{binary}: layer {name}")
-        layers.append(Convolution(name, weight.reshape(outputs, inputs, kernel, kernel), bias))
+    found: list[Convolution | PReLU] = []
+    offset = 0
+    layer: Convolution | PReLU
+    for kind, name, settings in _listed(param):
+        where = f"{binary}: layer {name}"
+        if kind == "PReLU":
+            slope, offset = _take(data, offset, settings.get(0, 0), "<f4", where)
+            layer = PReLU(name, slope)
+        else:
+            layer, offset = _convolution(data, offset, name, settings, where)
+        found.append(layer)
     if offset != len(data):
         raise WeightsError(f"{binary}: {len(data):,} bytes, but the layers of {param.name} take {offset:,}")
-    return layers
+    return found
 
 
-def _layers(param: Path) -> list[tuple[str, dict[int, int]]]:
-    """Return name and integer parameters of each `Convolution` line."""
+def convolutions(param: Path, binary: Path) -> list[Convolution]:
+    """Return the layers of a model that has convolutions only.
+
+    Raises:
+        WeightsError: see `layers`, or it has others.
+    """
+    found = layers(param, binary)
+    others = sum(isinstance(layer, PReLU) for layer in found)
+    if others:
+        raise WeightsError(f"{param}: has {others} PReLU layers, expected convolutions only")
+    return [layer for layer in found if isinstance(layer, Convolution)]
+
+
+def _convolution(data: bytes, offset: int, name: str, settings: dict[int, int], where: str) -> tuple[Convolution, int]:
+    outputs, kernel, count = (settings.get(key, 0) for key in (0, 1, 6))
+    inputs, rest = divmod(count, max(1, outputs * kernel * kernel))
+    if not inputs or rest:
+        raise WeightsError(f"{where} has {count} weights for {outputs} outputs of {kernel} x {kernel}")
+    weight, offset = _weights(data, offset, count, where)
+    bias = None
+    if settings.get(5, 0):
+        bias, offset = _take(data, offset, outputs, "<f4", where)
+    return Convolution(name, weight.reshape(outputs, inputs, kernel, kernel), bias), offset
+
+
+def _listed(param: Path) -> list[tuple[str, str, dict[int, int]]]:
+    """Return kind, name and integer parameters of each line of a layer with weights."""
     lines = param.read_text(encoding="utf-8", errors="replace").splitlines()
     if not lines or lines[0].strip() != _MAGIC:
         raise WeightsError(f"{param}: not an ncnn layer list (its first line is not {_MAGIC})")
     found = []
     for line in lines[2:]:
         words = line.split()
-        if words and words[0] == "Convolution":
+        if words and words[0] in {"Convolution", "PReLU"}:
             start = 4 + int(words[2]) + int(words[3])  # after kind, name, counts and the blobs in and out
             pairs = (word.partition("=") for word in words[start:])
-            found.append((words[1], {int(key): int(value) for key, _, value in pairs if value.lstrip("-").isdigit()}))
+            settings = {int(key): int(value) for key, _, value in pairs if value.lstrip("-").isdigit()}
+            found.append((words[0], words[1], settings))
     return found
 
 

@@ -1,6 +1,7 @@
 """Small real inputs for restorers."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
@@ -10,6 +11,9 @@ import torch
 
 from restorebench.bench.api import Batch
 from restorebench.bench.images import Pixels, read, to_tensor
+
+SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data"
+"""Published weights and pictures beside the clone; where they are not, the weights manager fetches them."""
 
 FACES = Path(__file__).resolve().parents[2] / "datasets" / "builtin"
 
@@ -56,3 +60,16 @@ def psnr() -> Callable[[Pixels, Pixels], float]:
         return float(10 * np.log10(255**2 / np.mean((a.astype(float) - b) ** 2)))
 
     return compare
+
+
+@pytest.fixture(scope="session")
+def published_files() -> Iterator[None]:
+    """Find published weights and pictures in a local folder first, by name and sha256.
+
+    Tests that ask for this need either that folder or the network; without both, they fail with the weights
+    manager's message, which names the file, its address and the command that fetches it.
+    """
+    folders = [os.environ.get("RESTOREBENCH_WEIGHTS", ""), str(SHARED / "weights"), str(SHARED)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RESTOREBENCH_WEIGHTS", os.pathsep.join(filter(None, folders)))
+        yield
