@@ -8,6 +8,7 @@ b33cc7d639d6545bfcccc7e0bc6ae51f24e79c2b).
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, NamedTuple
 
 import torch
@@ -32,7 +33,9 @@ class Encoded(NamedTuple):
 
 def build(**settings: Any) -> nn.Module:
     """Return the network, not yet loaded; `settings` are those of the library, its defaults the official ones."""
-    from spandrel_extra_arches.architectures.CodeFormer import CodeFormer
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # the library still uses torch.jit.script
+        from spandrel_extra_arches.architectures.CodeFormer import CodeFormer
 
     network: nn.Module = CodeFormer(**settings)
     return network
@@ -69,7 +72,7 @@ def decode(network: Any, codes: Tensor, encoded: Encoded, fidelity: float, adain
         adain: give the looked-up latents the mean and deviation of the encoder's.
     """
     rows = network.quantize.embedding(codes)  # (B, positions, 256)
-    x = rows.transpose(1, 2).reshape(encoded.latent.shape)
+    x: Tensor = rows.transpose(1, 2).reshape(encoded.latent.shape)
     if adain:
         x = adaptive_instance_normalization(x, encoded.latent)
     for index, block in enumerate(network.generator.blocks):

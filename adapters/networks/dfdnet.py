@@ -162,7 +162,7 @@ def adain(entries: torch.Tensor, crop: torch.Tensor) -> torch.Tensor:
 
 def best_entry(entries: torch.Tensor, crop: torch.Tensor) -> torch.Tensor:
     """Return the entry `(1, C, s, s)`, in the statistics of the crop, that correlates most with it."""
-    scores = torch.cat([(adain(chunk, crop) * crop).sum((1, 2, 3)) for chunk in entries.split(_CHUNK)])
+    scores = torch.cat([(adain(chunk, crop) * crop).sum((1, 2, 3)) for chunk in torch.split(entries, _CHUNK)])
     best = int(scores.softmax(0).argmax())
     return adain(entries[best : best + 1], crop)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from math import sqrt
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -60,20 +61,20 @@ class Schedule:
     def posterior_log_variance(self) -> NDArray[np.float64]:
         """Log variance of the true posterior; the first, which is 0, is taken from the second."""
         variance = self.betas * (1 - self._previous) / (1 - self.alphas_cumprod)
-        return np.log(np.concatenate((variance[1:2], variance[1:])))
+        return np.asarray(np.log(np.concatenate((variance[1:2], variance[1:]))))
 
     def noised(self, image: torch.Tensor, i: int, noise: torch.Tensor) -> torch.Tensor:
         """Return `image` as it looks after step `i`."""
         share = float(self.alphas_cumprod[i])
-        return share**0.5 * image + (1 - share) ** 0.5 * noise
+        return sqrt(share) * image + sqrt(1 - share) * noise
 
     def denoised(self, network: Network, x: torch.Tensor, i: int, noise: torch.Tensor) -> Denoised:
         """Go from step `i` to `i - 1` by ancestral sampling."""
         timestep = torch.full((len(x),), int(self.timesteps[i]), device=x.device)
         epsilon, between = network(x, timestep).chunk(2, dim=1)
         share, previous, beta = (float(values[i]) for values in (self.alphas_cumprod, self._previous, self.betas))
-        image = ((1 / share) ** 0.5 * x - (1 / share - 1) ** 0.5 * epsilon).clamp(-1, 1)
-        mean = beta * previous**0.5 / (1 - share) * image + (1 - previous) * (1 - beta) ** 0.5 / (1 - share) * x
+        image = (sqrt(1 / share) * x - sqrt(1 / share - 1) * epsilon).clamp(-1, 1)
+        mean = beta * sqrt(previous) / (1 - share) * image + (1 - previous) * sqrt(1 - beta) / (1 - share) * x
         if i == 0:
             return Denoised(mean, image)
         fraction = (between + 1) / 2
@@ -109,15 +110,14 @@ def low_pass(images: torch.Tensor, factor: int) -> torch.Tensor:
     return large[:, :, border:-border, border:-border]
 
 
-def keyed_noise(seeds: Sequence[int], shape: tuple[int, ...], device: torch.device) -> Noise:
-    """Return noise drawn on the CPU, each image from its own generator, whatever the batch or device.
+def keyed_noise(generators: Sequence[torch.Generator], shape: tuple[int, ...], device: torch.device) -> Noise:
+    """Return noise of which each image draws from its own CPU generator, whatever the batch or device.
 
     Args:
-        seeds: one integer per image.
+        generators: one per image.
         shape: of one image.
         device: where the noise goes.
     """
-    generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
 
     def draw() -> torch.Tensor:
         return torch.stack([torch.randn(shape, generator=generator) for generator in generators]).to(device)

@@ -148,7 +148,8 @@ class StyleGAN2CSFT(nn.Module):
 
         Args:
             w: `(B, latents, 512)`; convolution and RGB layers take theirs in turn.
-            scales, shifts: for the second half of the channels, one pair per size from 8 on.
+            scales: for the second half of the channels, one per size from 8 on.
+            shifts: the same.
         """
         noise = [self.noises.get_buffer(f"noise{index}") for index in range(len(self.style_convs) + 1)]
         x = self.style_conv1(self.constant_input(len(w)), w[:, 0], noise[0])

@@ -85,7 +85,9 @@ class PSFRGAN(nn.Module):
         reference = torch.cat((lq, parsing), 1)
         conv, block = self.head
         x = block(conv(self.const_input.expand(len(lq), -1, -1, -1)), reference)
-        for enlarge, conv, block in self.body:  # type: ignore[misc]
+        for stage in self.body:
+            assert isinstance(stage, nn.ModuleList)
+            enlarge, conv, block = stage
             x = block(conv(enlarge(x)), reference)
         return self.img_out(x)  # type: ignore[no-any-return]
 
