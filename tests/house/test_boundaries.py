@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -100,26 +101,42 @@ def test_imports_inside_the_package_are_relative(modules: dict[str, Path]) -> No
     assert absolute == []
 
 
-def test_every_library_that_is_imported_is_declared(root: Path, modules: dict[str, Path]) -> None:
-    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
-    extras = [text for name, texts in project["optional-dependencies"].items() if name != "dev" for text in texts]
-    wanted = [*project["dependencies"], *extras]
-    declared = {re.split(r"[^\w-]", text, maxsplit=1)[0].lower().replace("_", "-") for text in wanted}
+def undeclared(files: list[Path], wanted: list[str], own: set[str]) -> set[tuple[str, str]]:
+    """Return `(file, library)` of each import that no requirement of `wanted` brings."""
+    declared = {name_of(requirement) for requirement in wanted}
     distributions = metadata.packages_distributions()
-    missing = {
-        (module, top)
-        for module, file in modules.items()
+    return {
+        (file.name, top)
+        for file in files
         for level, name, _ in imports(file)
-        if level == 0 and (top := name.split(".")[0]) not in sys.stdlib_module_names
-        if not declared & {owner.lower().replace("_", "-") for owner in distributions.get(top, [top])}
+        if level == 0 and (top := name.split(".")[0]) not in sys.stdlib_module_names | own
+        if not declared & {name_of(owner) for owner in distributions.get(top, [top])}
     }
-    assert missing == set()
 
 
-def test_every_declared_library_is_pinned(root: Path) -> None:
-    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+def name_of(requirement: str) -> str:
+    return re.split(r"[^\w-]", requirement, maxsplit=1)[0].lower().replace("_", "-")
+
+
+@pytest.fixture(scope="module")
+def project(root: Path) -> dict[str, Any]:
+    return tomllib.loads((root / "pyproject.toml").read_text())["project"]
+
+
+def test_every_library_that_the_package_imports_is_declared(project: dict[str, Any], modules: dict[str, Path]) -> None:
+    extras = [text for name, texts in project["optional-dependencies"].items() if name != "dev" for text in texts]
+    assert undeclared([*modules.values()], [*project["dependencies"], *extras], own=set()) == set()
+
+
+def test_every_library_that_the_tests_import_is_declared(project: dict[str, Any], root: Path, tree: list[str]) -> None:
+    files = [root / path for path in tree if path.startswith("tests/") and path.endswith(".py")]
+    own = {"restorebench", *(file.stem for file in files)}
     wanted = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
-    names = {re.split(r"[^\w-]", text, maxsplit=1)[0].lower().replace("_", "-") for text in wanted}
+    assert undeclared(files, wanted, own) == set()
+
+
+def test_every_declared_library_is_pinned(project: dict[str, Any], root: Path) -> None:
+    wanted = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
     lines = (root / "constraints.txt").read_text().splitlines()
-    pinned = {line.partition("==")[0].lower().replace("_", "-") for line in lines if "==" in line}
-    assert names <= pinned
+    pinned = {name_of(line) for line in lines if "==" in line}
+    assert {name_of(requirement) for requirement in wanted} <= pinned
