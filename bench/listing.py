@@ -13,7 +13,7 @@ from rich.table import Table
 
 from . import weights
 from .api import GivenResults, PairMetric
-from .errors import RestorebenchError
+from .errors import ConfigError, RestorebenchError
 from .spec import Spec
 
 CONFIGURATIONS = Path(__file__).parent.parent / "conf"
@@ -38,6 +38,7 @@ def main(arguments: Sequence[str]) -> int:
         "metric": ("name", "columns", "better", "unit", "needs", "weights", "identity"),
     }.get(group, ("name", "what"))
     table = Table(*columns, header_style="bold", show_lines=group == "adapter")
+    table.columns[0].no_wrap = True  # names are what people copy
     for row in _rows(group):
         table.add_row(*row)
     Console().print(table, markup=False)
@@ -48,7 +49,10 @@ def _rows(group: str) -> Iterator[tuple[str, ...]]:
     for path in sorted((CONFIGURATIONS / group).glob("*.yaml")):
         text = path.read_text(encoding="utf-8")
         if group == "adapter":
-            yield _adapter(path.stem, yaml.safe_load(text))
+            try:
+                yield _adapter(path.stem, yaml.safe_load(text))
+            except ConfigError:  # it needs more than a place, such as the command to run
+                yield path.stem, "", "", "", "", "", _comment(text)
         elif group == "metric" and "???" not in text:
             yield _metric(path.stem, yaml.safe_load(text))
         elif group == "metric":
