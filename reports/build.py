@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..bench import results
+from ..bench.cell import digest
 from ..bench.files import write_atomic
 from ..bench.store import Store
 from .costs import costs
+from .curves import curves
+from .gallery import contact_sheet, gallery
+from .grid import Grid, grids
+from .latex import latex
 from .leaderboard import Board, board, to_csv
+from .markdown import markdown
+from .page import page
 from .per_image import per_image, to_parquet
 
 if TYPE_CHECKING:
@@ -50,13 +58,43 @@ def build(out: Path, select: Sequence[str] | None = None, sort: Sequence[str] | 
         ConfigError: `select` names a restorer that is not there.
     """
     made = board(results.load(Store(out)), select, sort)
-    images, spent = per_image(made), costs(made)
-    files = {
-        "leaderboard.csv": to_csv(made.rows),
-        "per_image.parquet": to_parquet(images),
-        "costs.csv": spent.to_csv(index=False, lineterminator="\n").encode(),
-    }
-    paths = {name: out / "report" / name for name in files}
-    for name, data in files.items():
+    images, spent, tables = per_image(made), costs(made), grids(made.rows, made.columns)
+    paths: dict[str, Path] = {}
+    for name, data in _files(made, tables, images, spent):
+        paths[name] = out / "report" / name
         write_atomic(paths[name], data)
+    _remove_stale(out / "report", paths)
     return Report(made, made.frame, images, spent, paths)
+
+
+def _files(made: Board, tables: list[Grid], images: pd.DataFrame, spent: pd.DataFrame) -> Iterator[tuple[str, bytes]]:
+    """Yield path below `report/` and bytes of every file; the page last, because it speaks of the others."""
+    yield "leaderboard.csv", to_csv(made.rows)
+    yield "leaderboard.md", markdown(tables).encode()
+    yield "leaderboard.tex", latex(tables).encode()
+    yield "per_image.parquet", to_parquet(images)
+    yield "costs.csv", spent.to_csv(index=False, lineterminator="\n").encode()
+    for table in tables:
+        drawing = curves(table)
+        if drawing:
+            yield f"figures/{_file(table.dataset, table.protocol, 'robustness')}.svg", drawing
+        for group in made.groups:
+            if (group.dataset, group.protocol) == (table.dataset, table.protocol) and group.images:
+                sheet = contact_sheet(gallery(group, table.restorers), made.results.store)
+                yield f"gallery/{_file(group.dataset, group.protocol, group.split)}.png", sheet
+    yield "index.html", page(made, tables)
+
+
+def _file(dataset: str, protocol: str, what: str) -> str:
+    """Name a file; names that differ only in characters no file system likes get a digest."""
+    name = "_".join([dataset, *([protocol] if protocol != "standard" else []), what])
+    plain = re.sub(r"[^A-Za-z0-9._~-]+", "-", name)
+    return plain if plain == name else f"{plain}-{digest(name)[:6]}"
+
+
+def _remove_stale(report: Path, written: Mapping[str, Path]) -> None:
+    """Remove figures and galleries of an earlier report that this one does not have."""
+    for pattern in ("figures/*.svg", "gallery/*.png"):
+        for path in report.glob(pattern):
+            if path not in written.values():
+                path.unlink()

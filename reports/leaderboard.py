@@ -204,20 +204,20 @@ def _columns(
     measures: Iterable[Measure], names: Names, rows: Sequence[Row], metrics: Sequence[str]
 ) -> dict[str, Column]:
     """Facts of every metric that has rows, in the order of the latest plan, then by name."""
-    facts: dict[str, tuple[int, int, Column]] = {}
+    facts: dict[str, tuple[tuple[int, str, int], Column]] = {}
     order = {name: i for i, name in enumerate(metrics)}
     for one in measures:
         place = order.get(one.info.name, len(order))
         own = names.get((one.info.name, one.info.metric_id), one.info.name)
         missed = missed_column(f"{own}{MISSED}")
-        facts.setdefault(missed.name, (place, len(one.columns), missed))
+        facts.setdefault(missed.name, ((place, own, len(one.columns)), missed))
         for i, column in enumerate(one.columns):
-            facts[names.get((column.name, one.info.metric_id), column.name)] = (place, i, column)
+            facts[names.get((column.name, one.info.metric_id), column.name)] = (place, own, i), column
     used = {row.metric: row for row in rows}
     for name, row in used.items():
         if name not in facts:
-            facts[name] = len(order), 0, Column(name, name, row.unit, True, -math.inf, math.inf, 4)
-    return {name: facts[name][2] for name in sorted(used, key=lambda n: (facts[n][0], facts[n][1], n))}
+            facts[name] = (len(order), name, 0), Column(name, name, row.unit, True, -math.inf, math.inf, 4)
+    return {name: facts[name][1] for name in sorted(used, key=lambda n: (facts[n][0], n))}
 
 
 def _places(rows: Sequence[Row], sort: Sequence[str]) -> dict[tuple[str, str, str], tuple[Any, ...]]:
