@@ -1,7 +1,7 @@
 """GFP-GAN 1, 1.2, 1.3 and 1.4 on aligned faces of 512 x 512.
 
 Wang et al., CVPR 2021; TencentARC/GFPGAN, commit 7552a7791caad982045a7bbe5634bbf1cd5c8679, `--aligned`.
-Peak memory for one image with the weights: GFPGAN_MEMORY.
+Peak memory for one image with the weights: 1.1 GiB (1: 0.7 GiB).
 """
 
 from __future__ import annotations
@@ -78,9 +78,9 @@ class GFPGANv12(GFPGANv1):
 
     def build(self) -> torch.nn.Module:
         """Return spandrel's network, whose defaults are the official settings."""
-        from spandrel.architectures.GFPGAN import GFPGAN as Network
+        from spandrel.architectures.GFPGAN import GFPGAN
 
-        network: torch.nn.Module = Network()
+        network: torch.nn.Module = GFPGAN()
         return network
 
     def _call(self) -> dict[str, bool]:

@@ -2,7 +2,7 @@
 
 Yang et al., CVPR 2021; yangxy/GPEN, commit 2c736702983368847fb544d234a22ac7cff25802, `--aligned` without `--use_sr`.
 Deterministic: what the paper calls noise are features of the input.
-Peak memory for one image with the weights: GPEN_MEMORY.
+Peak memory for one image with the weights: 1.1 GiB (256: 0.3 GiB).
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ import hashlib
 import json
 import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -73,6 +73,15 @@ class Golden:
         Each weight is a short random line, read with overlap along every axis; networks stay finite with it.
         """
         return {name: self._overlapping(name, shape) for name, shape in self.shapes.items()}
+
+    def fill_smaller(self, network: torch.nn.Module) -> torch.nn.Module:
+        """Give a network of fewer layers or channels, but the same names, random weights by the same rules."""
+        generator = torch.Generator().manual_seed(0)
+        for name, value in network.state_dict().items():
+            offset, scale = self.fill(name)
+            if offset is not None and scale is not None:
+                value.copy_(torch.randn(value.shape, generator=generator) * scale + offset)
+        return network.eval().requires_grad_(False)
 
     def _overlapping(self, name: str, shape: tuple[int, ...]) -> torch.Tensor:
         offset, scale = self.fill(name)
@@ -151,3 +160,21 @@ def save_official(state: Mapping[str, torch.Tensor], path: Path, holder: str | N
 def zeros(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, torch.Tensor]:
     """Return zeros of these shapes that take a few bytes each in a file, to test how files are read."""
     return {name: torch.zeros(1).expand(shape) if shape else torch.zeros(()) for name, shape in shapes.items()}
+
+
+def batch_difference(restore: Callable[[torch.Tensor, slice], torch.Tensor], images: torch.Tensor) -> float:
+    """Return how far one batch is from one image at a time: the largest difference over the range of the output.
+
+    Random weights give outputs of any range, so that a difference by itself says nothing about rounding.
+
+    Args:
+        restore: images and their positions -> restored images.
+        images: `(B, 3, H, W)`.
+    """
+    with torch.inference_mode():
+        together = restore(images, slice(None))
+        alone = torch.cat([restore(images[i : i + 1], slice(i, i + 1)) for i in range(len(images))])
+    spread = together.max() - together.min()
+    assert torch.isfinite(together).all()
+    assert spread > 0.1, "the output is flat; nothing is shown"
+    return float((together - alone).abs().max() / spread)
