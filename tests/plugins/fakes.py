@@ -83,6 +83,7 @@ class Noisy(Blend):
         self.card = Card(name="noisy", paper="none", task="baseline", stochastic=True)
 
     def restore(self, batch: Batch) -> torch.Tensor:
+        super().restore(batch)
         noise = [torch.randn(image.shape, generator=torch_generator(s)) for image, s in zip(batch.images, batch.seeds)]
         return batch.images + 0.1 * torch.stack(noise)
 
