@@ -21,6 +21,7 @@ from PIL import Image
 from restorebench.bench.api import Batch, PairMetric, Restorer
 from restorebench.bench.cli import HYDRA_COMMANDS, PLAIN_COMMANDS, main
 from restorebench.bench.spec import Spec
+from restorebench.reports.leaderboard import COLUMNS
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
@@ -75,6 +76,13 @@ def test_links_lead_to_files_of_the_tree(page: Path) -> None:
     links = re.findall(r"\]\(([^)#]+?)(?:#[\w-]+)?\)", page.read_text(encoding="utf-8"))
     missing = [link for link in links if "://" not in link and not (page.parent / link).exists()]
     assert missing == []
+
+
+def test_the_page_of_outputs_explains_every_column_of_the_leaderboard_and_no_other() -> None:
+    text = (ROOT / "docs" / "outputs.md").read_text(encoding="utf-8")
+    section = text.partition("## leaderboard.csv")[2].partition("\n## ")[0]
+    rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    assert [name for row in rows for name in re.findall(r"`(\w+)`", row)] == list(COLUMNS)
 
 
 def test_every_make_target_that_is_shown_exists() -> None:
