@@ -63,16 +63,15 @@ class Spec:
         try:
             return instantiate({"_target_": self.target, **self.arguments}, _convert_="all")
         except InstantiationException as error:
-            if isinstance(error.__cause__, RestorebenchError):
-                raise error.__cause__ from None
-            raise
+            cause = error.__cause__ or error
+            if isinstance(cause, RestorebenchError):
+                raise cause from None
+            raise ConfigError(f"{self.target}: cannot be built ({type(cause).__name__}: {cause})") from None
 
     @cached_property
     def identity(self) -> str:
-        """Canonical JSON of target and arguments, without `Location` arguments."""
-        locations = _locations(_locate(self.target, self.target))
-        kept = {key: value for key, value in self.arguments.items() if key not in locations}
-        return json.dumps([self.target, kept], sort_keys=True, ensure_ascii=False)
+        """Canonical JSON of target and arguments, nested ones too, without `Location` arguments."""
+        return json.dumps([self.target, _placeless(self.target, self.arguments)], sort_keys=True, ensure_ascii=False)
 
     @property
     def digest(self) -> str:
@@ -110,6 +109,22 @@ def _hints(target: Callable[..., Any]) -> dict[str, Any]:
 
 def _locations(target: Callable[..., Any]) -> set[str]:
     return {name for name, hint in _hints(target).items() if _is_location(hint)}
+
+
+def _placeless(target: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out every argument that says where something lies, in nested targets too."""
+    locations = _locations(_locate(target, target))
+    return {key: _inner(value) for key, value in arguments.items() if key not in locations}
+
+
+def _inner(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        if "_target_" not in value:
+            return {key: _inner(item) for key, item in value.items()}
+        target = str(value["_target_"])
+        inner = {key: item for key, item in value.items() if key != "_target_"}
+        return {"_target_": target, **_placeless(target, inner)}
+    return [_inner(item) for item in value] if isinstance(value, list) else value
 
 
 def _is_location(hint: Any) -> bool:

@@ -39,6 +39,13 @@ def test_where_something_lies_is_not_what_it_is() -> None:
     assert of(size=3, where="here").digest == of(size=3, where="there").digest
 
 
+def test_nor_is_it_in_a_nested_object() -> None:
+    inner = {"_target_": TARGET, "size": 4}
+    here, there = ({**inner, "where": where} for where in ("here", "there"))
+    assert of(size=3, inner=here).digest == of(size=3, inner=there).digest
+    assert of(size=3, inner=here).digest != of(size=3, inner={**inner, "size": 5}).digest
+
+
 def test_an_integer_is_a_float_where_a_float_is_meant() -> None:
     assert of(size=3, rate=1).digest == of(size=3, rate=1.0).digest
 
@@ -47,6 +54,18 @@ def test_it_builds_what_it_says_and_survives_json() -> None:
     spec = Spec.from_json(of(size=3, inner={"_target_": TARGET, "size": 4}).to_json())
     thing = spec.build()
     assert (thing.size, thing.rate, thing.inner.size, thing.inner.rate) == (3, 0.5, 4, 0.5)
+
+
+def test_an_object_that_refuses_its_arguments_is_named() -> None:
+    def refuse(self: object, size: int) -> None:
+        raise ValueError("too small")
+
+    import sys
+
+    sys.modules["test_spec_things"].Refusing = type("Refusing", (), {"__init__": refuse})  # type: ignore[attr-defined]
+    spec = Spec.of({"_target_": "test_spec_things.Refusing", "size": 1}, "adapter.thing")
+    with pytest.raises(ConfigError, match=r"test_spec_things\.Refusing: cannot be built \(ValueError: too small\)"):
+        spec.build()
 
 
 @pytest.mark.parametrize(
