@@ -117,7 +117,7 @@ def encoded(pixels: Pixels, side: int) -> bytes:
     return buffer.getvalue()
 
 
-def contact_sheet(shown: Gallery, store: Store, side: int = 200) -> bytes:
+def contact_sheet(shown: Gallery, store: Store, side: int = 160) -> bytes:
     """Draw a gallery as one PNG with headings; tiles shrink until neither side exceeds `MAX_SIDE`.
 
     A picture that is missing or damaged becomes a labelled empty tile.

@@ -93,11 +93,9 @@ def caution(n: int) -> str:
     if n >= MIN_RANKING:
         return ""
     if smallest_p(n) > ALPHA:
-        return (
-            f"No ranking follows: {n} {'image gives' if n == 1 else 'images give'} p = {smallest_p(n):.3g} at best, "
-            f"so that no two restorers can be separated."
-        )
-    return f"No ranking follows from fewer than {MIN_RANKING} images."
+        images = "1 image" if n == 1 else f"{n} images"
+        return f"No ranking follows from {images}: even a restorer that is better on every one reaches p = {smallest_p(n):.3g} only."
+    return f"No ranking follows from {n} images, fewer than {MIN_RANKING}."
 
 
 def grids(rows: Sequence[Row], columns: Mapping[str, Column]) -> list[Grid]:

@@ -161,3 +161,12 @@ class Writer:
 
     def load(self):
         return results.load(Store(self.out))
+
+
+def picture(writer: Writer, rng: np.random.Generator | None = None, *, colour=None, size=(16, 16)) -> str:
+    """Put a picture, random or of one colour, into the store; return its sha256."""
+    shape = (*size, 3)
+    pixels = rng.integers(0, 256, shape, dtype=np.uint8) if rng else np.full(shape, colour, np.uint8)
+    sha256, length = writer.store.put_image(pixels)
+    writer.store.commit(Commit(images={sha256: length}))
+    return sha256

@@ -1,0 +1,138 @@
+"""The whole report of an `out`: files, bytes, and the tables beside the leaderboard."""
+
+from __future__ import annotations
+
+import io
+import math
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from handmade import GAP, Writer, picture, sha, table_metric
+
+from restorebench.bench.errors import ConfigError, StoreError
+from restorebench.reports.build import build
+
+
+@pytest.fixture
+def filled(writer):
+    rng = np.random.default_rng(0)
+    writer.features({sha("hq", f"s{i:03}"): [0.0] for i in range(3)})
+    for severity, split in enumerate(("mild", "hard/x 4")):
+        for name in ("a", "b"):
+            metrics = [table_metric("psnr"), table_metric("identity", ["identity_cos"]), GAP]
+            scores = {"psnr": rng.normal(25, 1, 3), "identity_cos": [0.5, math.nan, 0.7]}
+            failed = {"s002": f"{writer.out}: boom"} if name == "b" else {}
+            pixels = {"s000": {"restored": picture(writer, rng)}}
+            writer.cell(
+                name, scores, metrics=metrics, features=[[1.0]] * 3, failed=failed, pixels=pixels,
+                split=split, severity=severity, seconds=0.25 + severity,
+            )  # fmt: skip
+    writer.plan(command=["restorebench", "run"])
+    return writer
+
+
+def test_everything_is_there(filled):
+    report = build(filled.out)
+    assert {str(p.relative_to(filled.out / "report")) for p in (filled.out / "report").rglob("*") if p.is_file()} == {
+        "leaderboard.csv",
+        "leaderboard.md",
+        "leaderboard.tex",
+        "per_image.parquet",
+        "costs.csv",
+        "index.html",
+        "figures/faces_robustness.svg",
+        "gallery/faces_mild.png",
+        f"gallery/faces_hard-x-4-{next(p.stem for p in report.paths.values() if 'hard' in p.stem)[-6:]}.png",
+    }
+    assert all(path.stat().st_size for path in report.paths.values())
+
+
+def test_equal_stores_give_equal_files_wherever_they_lie(filled, tmp_path):
+    moved = tmp_path / "moved"
+    shutil.copytree(filled.out, moved)
+    one, other = build(filled.out), build(moved)
+    assert one.paths.keys() == other.paths.keys()
+    for name in one.paths:
+        assert one.paths[name].read_bytes() == other.paths[name].read_bytes(), name
+
+
+def test_the_leaderboard_names_no_place_on_this_machine(filled):
+    report = build(filled.out)
+    for name in ("leaderboard.csv", "leaderboard.md", "leaderboard.tex"):
+        assert str(filled.out.parent) not in report.paths[name].read_text(encoding="utf-8")
+
+
+def test_what_an_earlier_report_had_and_this_one_has_not_is_removed(filled):
+    build(filled.out)
+    stale = filled.out / "report" / "gallery" / "old_set.png"
+    own = filled.out / "report" / "notes.txt"
+    stale.write_bytes(b"x")
+    own.write_text("mine")
+    build(filled.out)
+    assert not stale.exists()
+    assert own.exists()
+
+
+def test_select_shows_only_some_restorers(filled):
+    report = build(filled.out, select=["a"])
+    assert set(report.leaderboard["restorer"]) == set(report.per_image["restorer"]) == {"a"}
+    with pytest.raises(ConfigError, match="nobody"):
+        build(filled.out, select=["nobody"])
+
+
+def test_an_empty_out_says_what_to_run(tmp_path):
+    with pytest.raises(StoreError, match="restorebench run"):
+        build(tmp_path)
+
+
+def test_per_image_holds_every_row_and_every_score(filled):
+    report = build(filled.out)
+    frame = pd.read_parquet(report.paths["per_image.parquet"])
+    assert len(frame) == 2 * 2 * 3
+    assert list(frame.columns[:6]) == ["restorer", "dataset", "split", "protocol", "seed", "sample"]
+    assert {"psnr", "identity_cos"} <= set(frame.columns)
+    failed = frame[frame["status"] == "failed"]
+    assert failed["sample"].tolist() == ["s002"] * 2
+    assert failed["psnr"].isna().all()
+    assert failed["error"].str.contains("boom").all()
+    a = frame[(frame["restorer"] == "a") & (frame["split"] == "mild")]
+    row = report.leaderboard.query("restorer == 'a' and split == 'mild' and metric == 'psnr'")
+    assert a["psnr"].mean() == row["value"].item()
+
+
+def test_costs_are_seconds_per_image_and_stay_out_of_the_leaderboard(filled):
+    report = build(filled.out)
+    frame = pd.read_csv(report.paths["costs.csv"])
+    mild = frame[(frame["restorer"] == "b") & (frame["split"] == "mild")]
+    assert (mild["images"].item(), mild["seconds_per_image"].item(), mild["device"].item()) == (2, 0.25, "cpu")
+    assert "seconds" not in ",".join(report.leaderboard.columns)
+
+
+def test_seconds_of_another_run_change_no_number(writer, tmp_path):
+    other = Writer(tmp_path / "slow")
+    for one, seconds in ((writer, 0.1), (other, 9.0)):
+        one.cell("a", {"psnr": [1.0, 2.0]}, seconds=seconds)
+    reports = [build(one.out) for one in (writer, other)]
+    assert reports[0].paths["leaderboard.csv"].read_bytes() == reports[1].paths["leaderboard.csv"].read_bytes()
+    assert reports[0].paths["costs.csv"].read_bytes() != reports[1].paths["costs.csv"].read_bytes()
+
+
+def test_the_csv_is_what_the_function_returns(filled):
+    report = build(filled.out)
+    read = pd.read_csv(io.BytesIO(report.paths["leaderboard.csv"].read_bytes()))
+    assert read["value"].to_numpy() == pytest.approx(report.leaderboard["value"].to_numpy(), rel=0, abs=0, nan_ok=True)
+    assert read["n"].tolist() == report.leaderboard["n"].tolist()
+
+
+def test_reports_are_built_without_torch(filled):
+    code = (
+        "import sys, pathlib; from restorebench.reports.build import build; "
+        f"build(pathlib.Path({str(filled.out)!r})); sys.exit('torch' in sys.modules)"
+    )
+    environment = {"PYTHONPATH": next(p for p in sys.path if p.endswith("plugins"))}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
