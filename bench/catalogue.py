@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
@@ -104,7 +104,9 @@ def _read(path: Path) -> Mapping[str, Entry]:
     data = yaml.safe_load(path.read_text(encoding="utf-8"))
     try:
         artifacts = {key: _artifact(value) for key, value in data.get("artifacts", {}).items()}
-        return {name: _entry(name, value, artifacts) for name, value in data["weights"].items()}
+        single = [_entry(name, value, artifacts) for name, value in data["weights"].items()]
+        many = [item for name, value in data.get("collections", {}).items() for item in _collection(name, value)]
+        return {item.name: item for item in (*single, *many)}
     except (KeyError, TypeError, ValueError) as error:
         raise WeightsError(f"{path.name}: cannot be read ({type(error).__name__}: {error})") from None
 
@@ -152,6 +154,20 @@ def _entry(name: str, value: Mapping[str, Any], artifacts: Mapping[str, Artifact
         sources=sources,
         **fields,
     )
+
+
+def _collection(name: str, value: Mapping[str, Any]) -> Iterator[Entry]:
+    """Yield an entry for each file of a folder at one address, named by its path without suffix."""
+    for path, (size, sha256) in value["files"].items():
+        fields = {
+            "what": f"{value['what']}: {path}",
+            "file": f"{value['folder']}/{path}",
+            "size": size,
+            "sha256": sha256,
+            "licence": value["licence"],
+            "sources": [{"url": value["url"] + path}],
+        }
+        yield _entry(f"{name}/{PurePosixPath(path).with_suffix('')}", fields, {})
 
 
 def _source(value: Mapping[str, str], artifacts: Mapping[str, Artifact]) -> Source:

@@ -105,11 +105,11 @@ def refused(item: Entry) -> list[str]:
 
 
 def _offered(item: Entry) -> Iterator[Path]:
-    """Yield the files in the folders of `RESTOREBENCH_WEIGHTS` that bear the entry's or its source's name."""
+    """Yield the files in the folders of `RESTOREBENCH_WEIGHTS` called as in the cache or as the source calls them."""
     inside = (source.name if isinstance(source, Member) else getattr(source, "member", None) for source in item.sources)
-    names = sorted({PurePosixPath(name).name for name in (item.file, *inside) if name})
+    names = [item.file, *sorted({PurePosixPath(name).name for name in (item.file, *inside) if name})]
     for folder in filter(None, os.environ.get("RESTOREBENCH_WEIGHTS", "").split(os.pathsep)):
-        yield from (file for name in names if (file := Path(folder).expanduser() / name).is_file())
+        yield from (file for name in dict.fromkeys(names) if (file := Path(folder).expanduser() / name).is_file())
 
 
 def _weight(item: Entry, file: Path) -> Weight:

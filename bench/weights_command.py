@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -35,12 +36,28 @@ def main(arguments: Sequence[str]) -> int:
 
 def _list() -> int:
     table = Table("name", "state", "size", "licence", "what", "from", box=None, header_style="bold", pad_edge=False)
-    for check in weights.verify():
-        item = check.entry
-        size = f"{item.size / 2**20:.1f} MiB" if item.size else ""
-        table.add_row(item.name, check.state, size, item.licence, item.what, str(item.sources[0]) if item.sources else "")
+    for checks in _grouped(weights.verify()):
+        item = checks[0].entry
+        size = f"{sum(check.entry.size or 0 for check in checks) / 2**20:.1f} MiB" if item.size else ""
+        states = Counter(check.state for check in checks)
+        state = ", ".join(states) if len(checks) == 1 else ", ".join(f"{n} {name}" for name, n in states.items())
+        name = item.name if len(checks) == 1 else f"{_group(item.name)} ({len(checks)} files)"
+        what = item.what if len(checks) == 1 else item.what.partition(":")[0]
+        table.add_row(name, state, size, item.licence, what, str(item.sources[0]) if item.sources else "")
     Console().print(table, markup=False)
     return 0
+
+
+def _grouped(checks: Sequence[weights.Check]) -> list[list[weights.Check]]:
+    """Put the files of one group, such as the pictures of a data set, into one row."""
+    groups: dict[str, list[weights.Check]] = {}
+    for check in checks:
+        groups.setdefault(_group(check.entry.name), []).append(check)
+    return list(groups.values())
+
+
+def _group(name: str) -> str:
+    return name.partition("/")[0]
 
 
 def _fetch(names: Sequence[str]) -> int:
