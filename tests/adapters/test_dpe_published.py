@@ -54,7 +54,7 @@ def run(published_files: None, tmp_path_factory: pytest.TempPathFactory) -> RunR
 
 
 def scores(run: RunResult) -> pd.DataFrame:
-    return run.per_image.set_index(["sample", "restorer"])["psnr"].unstack("restorer")  # noqa: PD010 - one number each
+    return run.per_image.set_index(["sample", "restorer"])["psnr"].unstack("restorer")
 
 
 def test_every_row_of_the_table_is_there(run: RunResult) -> None:
