@@ -188,12 +188,12 @@ class DFDNet(nn.Module):
             )
 
     def _transferred(
-        self, features: torch.Tensor, scale: int, boxes: Mapping[str, Box], dictionary: Dictionary
+        self, features: torch.Tensor, scale: int, boxes: Mapping[str, Box], dictionary: Dictionary, side: int
     ) -> torch.Tensor:
-        """Return features `(1, C, scale, scale)` whose parts are drawn towards their dictionary entries."""
+        """Return features `(1, C, h, h)` of a face of `side` pixels, parts drawn towards their dictionary entries."""
         result = features.clone()
         for part in PARTS:
-            x0, y0, x1, y1 = (edge * scale // 512 for edge in boxes[part])
+            x0, y0, x1, y1 = (edge * features.shape[-1] // side for edge in boxes[part])
             crop = features[:, :, y0:y1, x0:x1]
             entries = dictionary[part, scale]
             resized = F.interpolate(crop, entries.shape[2:], mode="bilinear", align_corners=False)
@@ -216,7 +216,10 @@ class DFDNet(nn.Module):
         features = self.VggExtract(faces)
         style = {
             scale: torch.cat(
-                [self._transferred(features[scale][i : i + 1], scale, boxes[i], dictionary) for i in range(len(faces))]
+                [
+                    self._transferred(features[scale][i : i + 1], scale, boxes[i], dictionary, faces.shape[-1])
+                    for i in range(len(faces))
+                ]
             )
             for scale in SCALES
         }

@@ -6,6 +6,7 @@ Names of modules are those of the official checkpoint.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
@@ -59,18 +60,22 @@ class SPADEResBlock(nn.Module):
 
 
 class PSFRGAN(nn.Module):
-    """From the constant at 16 x 16 in five doublings to 512 x 512."""
+    """From the constant at 16 x 16 in doublings to the size of the face.
 
-    def __init__(self) -> None:
+    Args:
+        widths: channels at 16 x 16, 32 x 32 and so on; the official ones end at 512 x 512.
+    """
+
+    def __init__(self, widths: Sequence[int] = _WIDTHS) -> None:
         super().__init__()
-        widest = _WIDTHS[0]
+        widest = widths[0]
         self.const_input = nn.Parameter(torch.randn(1, widest, _SMALLEST, _SMALLEST))
         self.head = nn.ModuleList([_conv(widest, widest), SPADEResBlock(widest)])
         self.body = nn.ModuleList(
             nn.ModuleList([nn.Upsample(scale_factor=2), _conv(wide, narrow), SPADEResBlock(narrow)])
-            for wide, narrow in pairwise(_WIDTHS)
+            for wide, narrow in pairwise(widths)
         )
-        self.img_out = _conv(_WIDTHS[-1], 3)
+        self.img_out = _conv(widths[-1], 3)
 
     def forward(self, lq: torch.Tensor, parsing: torch.Tensor) -> torch.Tensor:
         """Restore faces.
