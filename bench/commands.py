@@ -215,7 +215,13 @@ def synthesize_config(config: Mapping[str, Any], console: Console | None) -> tup
         below = out if len(datasets) == 1 else out / dataset.card.name
         for split, spec in wanted.items():
             written = write_split(
-                samples, split, spec, int(config["degradation"].get("seed", 0)), below, native=config["native"], console=console
+                samples,
+                split,
+                spec,
+                int(config["degradation"].get("seed", 0)),
+                below,
+                native=config["native"],
+                console=console,
             )
             folders[f"{dataset.card.name}/{split}"] = written.folder
             failed += written.failed

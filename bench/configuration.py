@@ -113,7 +113,11 @@ def _keys(key: str) -> list[str]:
     """Settings a misspelt key may have meant."""
     top = {name for kind in (schema.RunSchema, schema.ScoreSchema) for name in kind.__dataclass_fields__}
     parent, _, _ = key.rpartition(".")
-    inner = {"mlflow": schema.MlflowSchema, "report": schema.ReportSchema, "restorer": schema.RestorerSchema}
+    inner: dict[str, Any] = {
+        "mlflow": schema.MlflowSchema,
+        "report": schema.ReportSchema,
+        "restorer": schema.RestorerSchema,
+    }
     if parent in inner:
         return [f"{parent}.{name}" for name in inner[parent].__dataclass_fields__]
     return sorted(top)

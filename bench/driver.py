@@ -46,7 +46,9 @@ def locked(out: Path) -> Iterator[None]:
         print(f"{out}: another restorebench is working here; waiting for it")
         lock.acquire()
     except OSError as error:
-        raise StoreError(f"{out}: cannot be locked ({error.strerror or error}); choose another folder with out=DIR") from None
+        raise StoreError(
+            f"{out}: cannot be locked ({error.strerror or error}); choose another folder with out=DIR"
+        ) from None
     try:
         yield
     finally:

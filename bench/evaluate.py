@@ -110,7 +110,9 @@ class Worker:
         size = item.inputs.size or picture.size
         if picture.size != size:
             found, expected = (f"{s[0]} x {s[1]}" for s in (picture.size, size))
-            raise ImageError(f"{path}: is {found}, its reference is {expected}; resize it by declaration or leave it out")
+            raise ImageError(
+                f"{path}: is {found}, its reference is {expected}; resize it by declaration or leave it out"
+            )
         self._pictures.keep(picture, commit)
         item.restored = picture
 

@@ -13,6 +13,11 @@ def _with_weights(identity: str, version: int, weights: Weights) -> str:
     return f"{identity} v{version}{digests}"
 
 
+def metric_weights(metric: PairMetric | SetMetric) -> Weights:
+    """Weights a metric needs before it can be computed."""
+    return metric.weights if isinstance(metric, PairMetric) else metric.extractor.weights
+
+
 def metric_id(metric: PairMetric | SetMetric) -> str:
     """Identity of a metric; of a set metric it includes the features it compares."""
     if isinstance(metric, PairMetric):

@@ -14,6 +14,7 @@ from rich.table import Table
 from . import weights
 from .api import GivenResults, PairMetric
 from .errors import ConfigError, RestorebenchError
+from .identity import metric_weights
 from .spec import Spec
 
 CONFIGURATIONS = Path(__file__).parent.parent / "conf"
@@ -73,14 +74,14 @@ def _adapter(name: str, config: Mapping[str, Any]) -> tuple[str, ...]:
 def _metric(name: str, config: Mapping[str, Any]) -> tuple[str, ...]:
     metric = Spec.of(config, f"metric.{name}").build()
     pair = isinstance(metric, PairMetric)
-    columns, needed = metric.columns, metric.weights if pair else metric.extractor.weights
+    columns = metric.columns
     return (
         name,
         ", ".join(column.name for column in columns),
         ", ".join("higher" if column.higher_is_better else "lower" for column in columns),
         ", ".join(column.unit for column in columns),
         ", ".join(sorted(metric.needs)) or "nothing" if pair else "a set of references",
-        _present(needed),
+        _present(metric_weights(metric)),
         metric.identity,
     )
 

@@ -18,7 +18,18 @@ _PATHS = re.compile(
     r"^(out|restored|reference|mlflow\.uri|checkpoint"
     r"|dataset\.(.*\.)?(root|hq|lq|path)|adapter\.(.*\.)?(path|checkpoint|root|working_dir))$"
 )
-_FLAGS_WITH_VALUE = {"--config-dir", "-cd", "--config-name", "-cn", "--config-path", "-cp", "--cfg", "-c", "--package", "-p"}
+_FLAGS_WITH_VALUE = {
+    "--config-dir",
+    "-cd",
+    "--config-name",
+    "-cn",
+    "--config-path",
+    "-cp",
+    "--cfg",
+    "-c",
+    "--package",
+    "-p",
+}
 _MAPPING_ITEM = re.compile(r"\s*([^:,{}]+?)\s*:\s*(.*?)\s*(?=,\s*[^:,{}/\\]+\s*:|$)", re.DOTALL)
 _SELECTION = re.compile(rf"^\+?({'|'.join(GROUPS)})(?:@([\w.]+))?$")
 
@@ -71,7 +82,9 @@ def _names(group: str, value: str, sweep: bool) -> list[str]:
     listed = inner.startswith("[")
     names = [name.strip() for name in inner.strip("[]").split(",") if name.strip()]
     if not listed and len(names) > 1 and not sweep:
-        raise ConfigError(f"{group}={value}: write {group}=[{','.join(names)}] to select several, or -m to sweep over them")
+        raise ConfigError(
+            f"{group}={value}: write {group}=[{','.join(names)}] to select several, or -m to sweep over them"
+        )
     if listed and len(set(names)) < len(names):
         twin = next(name for name in names if names.count(name) > 1)
         raise ConfigError(f"{group}: '{twin}' is selected twice; a second instance is +{group}@{group}.NAME={twin}")

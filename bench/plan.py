@@ -6,7 +6,6 @@ chunk by chunk, so that what a reference needs is computed once and held for one
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -15,7 +14,8 @@ from typing import Any
 from .api import Dataset, FolderRestorer, GivenResults, PairMetric, Restorer, Sample, SetMetric
 from .cell import Cell, MetricInfo, digest
 from .errors import ConfigError, DatasetError, WeightsError
-from .identity import extractor_id, metric_id, restorer_id, split_id
+from .identity import extractor_id, metric_id, metric_weights, restorer_id, split_id
+from .provenance import cores
 from .spec import Spec
 from .weights import Weight, resolve
 
@@ -103,20 +103,15 @@ class Plan:
         """Equal for equal commands on equal lists of samples."""
         cells = "".join(sorted(cell.key for cell in self.cells))
         metrics = "".join(sorted(metric.metric_id for metric in self.job.metrics))
-        samples = (f"{shard.cell.key}{sample.id}" for group in self.shards for shard in group for sample in shard.samples)
+        samples = (
+            f"{shard.cell.key}{sample.id}" for group in self.shards for shard in group for sample in shard.samples
+        )
         return digest(cells, metrics, *samples)
 
     @property
     def images(self) -> int:
         """Number of images to restore and score, over all cells."""
         return sum(len(shard.samples) for group in self.shards for shard in group)
-
-
-def thread_count(threads: int) -> int:
-    """Resolve 0 to the number of processors this process may use."""
-    if threads:
-        return threads
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def make(request: Request) -> Plan:
@@ -150,7 +145,7 @@ def make(request: Request) -> Plan:
         request.splits,
         metrics,
         request.degradation_seed,
-        replace(request.options, threads=thread_count(request.options.threads)),
+        replace(request.options, threads=request.options.threads or cores()),
     )
     return Plan(job, tuple(cells), tuple(chunks), tuple(skipped), tuple(weights.values()), cards)
 
@@ -161,14 +156,14 @@ def _metric(
     metric = spec.build()
     if not isinstance(metric, PairMetric | SetMetric):
         raise ConfigError(f"metric.{name}: {spec.target} offers neither PairMetric nor SetMetric (see bench/api.py)")
-    pair = isinstance(metric, PairMetric)
-    kind = "pair" if pair else "set"
+    kind = "pair" if isinstance(metric, PairMetric) else "set"
     try:
-        weights.update(resolve(metric.weights if pair else metric.extractor.weights, fetch=fetch))
+        weights.update(resolve(metric_weights(metric), fetch=fetch))
     except WeightsError as error:
         skipped.append({"kind": "metric", "name": name, "reason": str(error)})
         return MetricInfo(name, f"{metric.identity} v{metric.version}", kind, spec, skipped=str(error))
-    return MetricInfo(name, metric_id(metric), kind, spec, "" if pair else extractor_id(metric.extractor))
+    features = extractor_id(metric.extractor) if isinstance(metric, SetMetric) else ""
+    return MetricInfo(name, metric_id(metric), kind, spec, features)
 
 
 def _refuse_twins(metrics: Sequence[MetricInfo]) -> None:
@@ -176,7 +171,9 @@ def _refuse_twins(metrics: Sequence[MetricInfo]) -> None:
     names: dict[str, str] = {}
     for metric in metrics:
         if metric.metric_id in names:
-            raise ConfigError(f"metric.{metric.name}: is the same as metric.{names[metric.metric_id]} ({metric.metric_id})")
+            raise ConfigError(
+                f"metric.{metric.name}: is the same as metric.{names[metric.metric_id]} ({metric.metric_id})"
+            )
         names[metric.metric_id] = metric.name
 
 
@@ -188,9 +185,7 @@ class _Chosen:
     skipped: str
 
 
-def _restorer(
-    name: str, spec: Spec, fetch: bool, weights: dict[str, Weight], skipped: list[dict[str, str]]
-) -> _Chosen:
+def _restorer(name: str, spec: Spec, fetch: bool, weights: dict[str, Weight], skipped: list[dict[str, str]]) -> _Chosen:
     restorer = spec.build()
     if isinstance(restorer, GivenResults):
         return _Chosen(name, restorer, f"{spec.identity} v{restorer.version}", "")
@@ -215,7 +210,9 @@ def _datasets(request: Request) -> dict[str, tuple[Dataset, Sequence[Sample]]]:
     for name, spec in request.datasets.items():
         dataset: Dataset = spec.build()
         if dataset.card.name in found:
-            raise ConfigError(f"dataset.{name}: two sets are called '{dataset.card.name}'; give one dataset.{name}.name=...")
+            raise ConfigError(
+                f"dataset.{name}: two sets are called '{dataset.card.name}'; give one dataset.{name}.name=..."
+            )
         samples = dataset.samples()
         if not samples:
             raise DatasetError(f"dataset.{name}: no samples")
@@ -236,7 +233,9 @@ def _splits_for(request: Request, chosen: Sequence[_Chosen], samples: Sequence[S
     return request.splits
 
 
-def _cells(request: Request, chosen: Sequence[_Chosen], samples: Sequence[Sample], card: Mapping[str, Any]) -> list[Cell]:
+def _cells(
+    request: Request, chosen: Sequence[_Chosen], samples: Sequence[Sample], card: Mapping[str, Any]
+) -> list[Cell]:
     rows = list(chosen)
     if request.reference_row and samples[0].hq is not None and all(c.name != "reference" for c in chosen):
         reference = REFERENCE.build()

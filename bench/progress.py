@@ -38,7 +38,9 @@ class Progress:
         self._bar.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._bar.stop()
 
     def advance(self, result: ShardResult) -> None:
@@ -52,5 +54,7 @@ class Progress:
         for row in result.rows:
             if row["status"] == "failed":
                 self._bar.console.print(
-                    f"failed: {cell.restorer}, {cell.split}, {row['sample']}: {row['error']}", markup=False, style="yellow"
+                    f"failed: {cell.restorer}, {cell.split}, {row['sample']}: {row['error']}",
+                    markup=False,
+                    style="yellow",
                 )

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import cv2
-import numpy as np
 
 from .api import Batch, Card, Meta, Restorer
 from .errors import ImageError, RestorerError
@@ -98,13 +97,15 @@ def _restore_batch(restorer: Restorer, work: Sequence[Work], device: torch.devic
             *_restore_batch(restorer, work[middle:], device, note),
         ]
     seconds = (time.perf_counter() - start) / len(work)
-    return [
-        Restored(image if isinstance(image, np.ndarray) else None, image if isinstance(image, str) else "", seconds, note)
-        for image in images
-    ]
+    return [Restored(image, "", seconds, note) for image in images]
 
 
-def _forward(restorer: Restorer, work: Sequence[Work], device: torch.device) -> list[Pixels | str]:
+def _forward(restorer: Restorer, work: Sequence[Work], device: torch.device) -> list[Pixels]:
+    """Run one batch.
+
+    Raises:
+        RestorerError: the output breaks the contract; in a batch of one, the image is the culprit.
+    """
     import torch
 
     batch = Batch(
@@ -120,21 +121,19 @@ def _forward(restorer: Restorer, work: Sequence[Work], device: torch.device) -> 
         raise RestorerError(f"returned {shape}, expected ({len(work)}, 3, H, W)")
     if not output.is_floating_point():
         raise RestorerError(f"returned {output.dtype}, expected floats in [0, 1]")
-    finite = torch.isfinite(output).flatten(1).all(1).tolist()
-    return [
-        _finish(output[i : i + 1], restorer.card, item.size) if finite[i] else "returned NaN or infinite values"
-        for i, item in enumerate(work)
-    ]
+    if not torch.isfinite(output).all():
+        raise RestorerError("returned NaN or infinite values")
+    return [_finish(output[i : i + 1], restorer.card, item.size) for i, item in enumerate(work)]
 
 
-def _finish(output: torch.Tensor, card: Card, size: tuple[int, int]) -> Pixels | str:
+def _finish(output: torch.Tensor, card: Card, size: tuple[int, int]) -> Pixels:
     """Bring one output `(1, 3, H, W)` to its size, as its card declares, and to 8 bits."""
     import torch
 
-    if tuple(output.shape[2:]) != size:
+    height, width = output.shape[2:]
+    if (height, width) != size:
         if card.final_resize is None:
-            height, width = output.shape[2:]
-            return f"returned {height} x {width}, expected {size[0]} x {size[1]}"
+            raise RestorerError(f"returned {height} x {width}, expected {size[0]} x {size[1]}")
         array = output[0].permute(1, 2, 0).float().cpu().numpy()
         array = cv2.resize(array, (size[1], size[0]), interpolation=CV2_FILTER[card.final_resize])
         output = torch.from_numpy(array).permute(2, 0, 1)[None]

@@ -43,7 +43,9 @@ def project(out: Path, settings: Mapping[str, Any], leaderboard: pd.DataFrame) -
         with _quiet():
             _Projection(out, settings, leaderboard).update()
     except Exception as error:  # tracking is a convenience: it may cost nothing that was computed
-        warnings.warn(f"MLflow was not updated ({type(error).__name__}: {error}); the results are safe in {out}", stacklevel=2)
+        warnings.warn(
+            f"MLflow was not updated ({type(error).__name__}: {error}); the results are safe in {out}", stacklevel=2
+        )
 
 
 @contextlib.contextmanager
@@ -130,9 +132,9 @@ class _Projection:
         rows = self._rows(table)
         at = int(parent.info.start_time)
         numbers = [
-            Metric(str(row.metric), float(row.value), at, cell.severity)
-            for row in rows.itertuples()
-            if row.value is not None and math.isfinite(row.value)
+            Metric(str(name), float(value), at, cell.severity)
+            for name, value in zip(rows["metric"], rows["value"].astype(float), strict=True)
+            if math.isfinite(value)
         ]
         params = [Param(key, str(value)) for key, value in _parameters(table).items()]
         self._client.log_batch(child.info.run_id, metrics=_known_once(child, numbers), params=params)
@@ -152,7 +154,9 @@ class _Projection:
             source=json.dumps({"dataset": table.cell.dataset, "split": table.cell.split}),
             profile=json.dumps({"images": len(manifest)}),
         )
-        self._client.log_inputs(child.info.run_id, [DatasetInput(entity, [InputTag("mlflow.data.context", "evaluation")])])
+        self._client.log_inputs(
+            child.info.run_id, [DatasetInput(entity, [InputTag("mlflow.data.context", "evaluation")])]
+        )
         self._client.log_text(child.info.run_id, content, "manifest.csv")
 
     def _artifacts(self, parent: Run, plan: Mapping[str, Any]) -> None:

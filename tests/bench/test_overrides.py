@@ -16,7 +16,23 @@ def parsed(*arguments: str) -> dict[str, object]:
     return {override.key_or_group: override.value() for override in overrides}
 
 
-PATHS = ["my photos", "a=b", "l'été", "日本語", 'say "hi"', "a,b", "[x]", "c:\\d\\", "50%", "${home}", "a'b\\'c", "~/x", "{y", "a b/", "1"]
+PATHS = [
+    "my photos",
+    "a=b",
+    "l'été",
+    "日本語",
+    'say "hi"',
+    "a,b",
+    "[x]",
+    "c:\\d\\",
+    "50%",
+    "${home}",
+    "a'b\\'c",
+    "~/x",
+    "{y",
+    "a b/",
+    "1",
+]
 
 
 @pytest.mark.parametrize("path", PATHS)

@@ -61,7 +61,11 @@ def test_neither_the_order_nor_the_batch_matters(small_faces: Path, tmp_path: Pa
     reordered.mkdir()
     for path in sorted(small_faces.glob("*.png"), reverse=True):
         shutil.copy(path, reordered)
-    more = ["adapter=[]", "+adapter.noisy._target_=fakes.Noisy", "+adapter.input._target_=restorebench.adapters.baselines.Input"]
+    more = [
+        "adapter=[]",
+        "+adapter.noisy._target_=fakes.Noisy",
+        "+adapter.input._target_=restorebench.adapters.baselines.Input",
+    ]
     swapped = [argument for argument in COMMAND if not argument.startswith(("adapter=", "+adapter.noisy"))]
     environment = {**os.environ, "PYTHONPATH": str(PLUGINS)}
     arguments = [*swapped, *more, f"dataset.root={reordered}", f"out={tmp_path / 'out'}", "batch=1"]

@@ -116,7 +116,9 @@ def test_references_are_prepared_once_for_all_restorers_and_splits(command, face
         ("none", "returned NoneType"),
     ],
 )
-def test_a_broken_restorer_costs_its_own_image_only(how: str, reason: str, command, faces: Path, tmp_path: Path) -> None:
+def test_a_broken_restorer_costs_its_own_image_only(
+    how: str, reason: str, command, faces: Path, tmp_path: Path
+) -> None:
     broken = ["adapter=[input]", "+adapter.broken._target_=fakes.Broken", f"+adapter.broken.how={how}"]
     outcome = run(command, faces, tmp_path / "out", *broken, MILD)
     assert outcome.status == 3
@@ -174,7 +176,9 @@ def test_several_seeds_of_a_stochastic_restorer_are_several_cells(command, faces
     assert again[0].images["restored"].tolist() == found[0].images["restored"].tolist()
 
 
-def test_a_damaged_image_of_the_store_is_made_again_when_it_is_needed(command, faces: Path, tmp_path: Path, log) -> None:
+def test_a_damaged_image_of_the_store_is_made_again_when_it_is_needed(
+    command, faces: Path, tmp_path: Path, log
+) -> None:
     run(command, faces, tmp_path / "out", *BLEND, MILD)
     log()
     store = Store(tmp_path / "out")

@@ -74,7 +74,9 @@ def test_scoring_the_folder_of_results_gives_the_same_rows(ran: RunResult, tmp_p
     columns = sorted(column for column in table.images.columns if "@" in column)
     assert columns == sorted(column for column in again.images.columns if "@" in column)
     assert len(columns) == 6  # FID is no score of one image
-    pd.testing.assert_frame_equal(table.images[["sample", *columns]], again.images[["sample", *columns]], check_exact=True)
+    pd.testing.assert_frame_equal(
+        table.images[["sample", *columns]], again.images[["sample", *columns]], check_exact=True
+    )
     value = scored.leaderboard.set_index(["restorer", "metric"])["value"]["restored", "fid"]
     assert value == ran.leaderboard.set_index(["restorer", "split", "metric"])["value"]["realesrgan", "severe", "fid"]
 

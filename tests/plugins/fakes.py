@@ -64,9 +64,8 @@ class Broken(Blend):
             return output[:, :1]
         elif self.how == "none":
             return None  # type: ignore[return-value]
-        elif self.how == "memory":
-            if len(batch.ids) > 1:
-                raise RuntimeError("CUDA out of memory")
+        elif self.how == "memory" and len(batch.ids) > 1:
+            raise RuntimeError("CUDA out of memory")
         return output
 
 
@@ -84,7 +83,8 @@ class Noisy(Blend):
 
     def restore(self, batch: Batch) -> torch.Tensor:
         super().restore(batch)
-        noise = [torch.randn(image.shape, generator=torch_generator(s)) for image, s in zip(batch.images, batch.seeds)]
+        shape = batch.images.shape[1:]
+        noise = [torch.randn(shape, generator=torch_generator(seed)) for seed in batch.seeds]
         return batch.images + 0.1 * torch.stack(noise)
 
 
