@@ -94,7 +94,9 @@ def caution(n: int) -> str:
         return ""
     if smallest_p(n) > ALPHA:
         images = "1 image" if n == 1 else f"{n} images"
-        return f"No ranking follows from {images}: even a restorer that is better on every one reaches p = {smallest_p(n):.3g} only."
+        return (
+            f"No ranking follows from {images}: being better on every one of them gives only p = {smallest_p(n):.3g}."
+        )
     return f"No ranking follows from {n} images, fewer than {MIN_RANKING}."
 
 

@@ -145,7 +145,9 @@ def _leaders(board: Board, grid: Grid) -> str:
         leaders = [row.restorer for row in rows if row.tier == 1]
         if leaders:
             parts.append(f"{split}: {', '.join(leaders)}")
-    return f"First tier in {grid.columns[metric].label} by split: {'; '.join(parts)}." if parts else ""
+    if not parts:
+        return ""
+    return f"First tier in {grid.columns[metric].label}, not separable from one another: {'; '.join(parts)}."
 
 
 def _head(grid: Grid, metric: str) -> dict[str, Any]:

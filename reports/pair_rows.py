@@ -32,7 +32,7 @@ def pair_rows(group: Group, measure: Measure, names: Names) -> Iterator[Row]:
 
 def missed_column(name: str) -> Column:
     """Return the facts of a row of misses."""
-    return Column(name, name.replace("_", " "), "images", higher_is_better=False, low=0, high=np.inf, digits=0)
+    return Column(name, "missed", "images", higher_is_better=False, low=0, high=np.inf, digits=0)
 
 
 def _stored(group: Group, measure: Measure) -> tuple[Column, ...]:

@@ -11,6 +11,7 @@ from .leaderboard import from_frame
 if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
+    from rich.table import Table
     from rich.text import Text
 
 
@@ -29,29 +30,26 @@ def print_table(leaderboard: pd.DataFrame, console: Console | None = None) -> No
     for grid in grids(*from_frame(leaderboard)):
         console.print()
         console.print(headline(grid), markup=False, highlight=False)
-        for metrics in _fitting(grid, console.width):
+        for metrics in _fitting(grid, console):
             console.print(_table(grid, metrics))
         for letter, note in grid.notes.texts.items():
             console.print(f"  {letter}  {note}", markup=False, highlight=False, style="dim")
 
 
-def _fitting(grid: Grid, width: int) -> list[list[str]]:
+def _fitting(grid: Grid, console: Console) -> list[list[str]]:
     """Cut the metrics into as many tables as the width asks for."""
-    names = max(len(name) for name in (*grid.restorers, *grid.splits, "restorer")) + 4
+    unlimited = console.options.update(max_width=10_000)
     parts: list[list[str]] = [[]]
-    used = names
     for metric in grid.columns:
-        values = (_value(grid, Place(s, r, metric)) for s in grid.splits for r in grid.restorers)
-        wide = max(len(text) for text in (_head(grid, metric), *(value.plain for value in values))) + 2
-        if used + wide > width and parts[-1]:
-            parts.append([])
-            used = names
-        parts[-1].append(metric)
-        used += wide
+        longer = [*parts[-1], metric]
+        if parts[-1] and console.measure(_table(grid, longer), options=unlimited).maximum > console.width:
+            parts.append([metric])
+        else:
+            parts[-1] = longer
     return parts
 
 
-def _table(grid: Grid, metrics: Sequence[str]) -> object:
+def _table(grid: Grid, metrics: Sequence[str]) -> Table:
     from rich import box
     from rich.table import Table
     from rich.text import Text

@@ -153,7 +153,7 @@ def test_enough_images_name_the_first_tier_instead(writer):
     writer.cell("b", {"psnr": values + 1 + 0.01 * np.arange(30)})
     text = text_of(rendered(writer))
     assert "No ranking" not in text
-    assert "First tier in PSNR by split: mild: b." in text
+    assert "First tier in PSNR, not separable from one another: mild: b." in text
 
 
 def test_an_empty_cell_points_at_its_reason(small):
