@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import torch
 
 _NOISE = "stylegan_decoder.noises.noise"
-_PUBLISHED_CODE = "Apache-2.0, StyleGAN2 parts NVIDIA Source Code License-NC"
+_OFFICIAL = "Apache-2.0, StyleGAN2 parts NVIDIA Source Code License-NC"
 
 
 class GFPGANv1(Learned):
@@ -41,8 +41,8 @@ class GFPGANv1(Learned):
         size=(512, 512),
         bring_down="bilinear",  # GFPGANer.enhance, cv2.resize
         final_resize="bilinear",
-        code_licence=_PUBLISHED_CODE,
-        weights_licence=_PUBLISHED_CODE,
+        code_licence=f"Apache-2.0, written from the paper; official code {_OFFICIAL}",
+        weights_licence=_OFFICIAL,
         trained_on=("FFHQ",),
         losses=("L1", "VGG19 perceptual and style", "GAN", "facial components", "ArcFace identity"),
         knobs={"checkpoint": "weights of one's own", "noise": "stored in the checkpoint, or random by seed"},
@@ -74,7 +74,12 @@ class GFPGANv12(GFPGANv1):
     """Version 1.2, the first clean one: another network, which does not colour."""
 
     entry = "gfpgan-v1.2"
-    card = replace(GFPGANv1.card, name="GFP-GAN 1.2", trained_on=("FFHQ", "more faces, not named"))
+    card = replace(
+        GFPGANv1.card,
+        name="GFP-GAN 1.2",
+        code_licence=f"MIT (spandrel); official code {_OFFICIAL}",
+        trained_on=("FFHQ", "more faces, not named"),
+    )
 
     def build(self) -> torch.nn.Module:
         """Return spandrel's network, whose defaults are the official settings."""
