@@ -51,12 +51,19 @@ class Sample:
 
 @dataclass(frozen=True)
 class DatasetCard:
-    """What people must know about a set before they read its numbers."""
+    """What people must know about a set before they read its numbers.
+
+    Attributes:
+        drawn_from: sets that its images come from, to flag restorers trained on them.
+        differs: how the files that were found differ from the published set; shown on the console.
+    """
 
     name: str
     licence: str = "unknown"
     source: str = ""
     note: str = ""
+    drawn_from: tuple[str, ...] = ()
+    differs: str = ""
 
 
 class Dataset(Protocol):

@@ -158,6 +158,8 @@ def perform(request: Request, config: Mapping[str, Any], console: Console | None
         store = Store(request.out)
         for problem in store.unreadable:
             _say(console, problem)
+        for name, card in plan.datasets.items():
+            _tell_difference(console, name, str(card["differs"]))
         for part in plan.skipped:
             _say(console, f"skipped: {part['kind']} {part['name']}: {part['reason']}")
         with Progress(plan.images, console) as progress:
@@ -212,6 +214,7 @@ def synthesize_config(config: Mapping[str, Any], console: Console | None) -> tup
     failed = 0
     for dataset in datasets.values():
         samples = dataset.samples()[: config["limit"] or None]
+        _tell_difference(console, dataset.card.name, dataset.card.differs)
         below = out if len(datasets) == 1 else out / dataset.card.name
         for split, spec in wanted.items():
             written = write_split(
@@ -226,6 +229,12 @@ def synthesize_config(config: Mapping[str, Any], console: Console | None) -> tup
             folders[f"{dataset.card.name}/{split}"] = written.folder
             failed += written.failed
     return folders, failed
+
+
+def _tell_difference(console: Console | None, dataset: str, differs: str) -> None:
+    """Say that a data set is not quite the published one."""
+    if differs:
+        _say(console, f"dataset {dataset}: {differs}")
 
 
 def _say(console: Console | None, line: str) -> None:

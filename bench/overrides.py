@@ -16,7 +16,8 @@ GROUPS = ("adapter", "dataset", "degradation", "metric")
 
 _PATHS = re.compile(
     r"^(out|restored|reference|mlflow\.uri|checkpoint"
-    r"|dataset\.(.*\.)?(root|hq|lq|path)|adapter\.(.*\.)?(path|checkpoint|root|working_dir))$"
+    r"|dataset\.(.*\.)?(root|hq|lq|path|names)|metric\.(.*\.)?(checkpoint|reference)"
+    r"|adapter\.(.*\.)?(path|checkpoint|root|working_dir))$"
 )
 _FLAGS_WITH_VALUE = {
     "--config-dir",

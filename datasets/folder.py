@@ -26,6 +26,7 @@ class Folder:
         licence: of the images.
         source: where they come from.
         note: what people must know before they read its numbers.
+        drawn_from: sets that the images come from, such as FFHQ, to flag restorers trained on them.
     """
 
     def __init__(
@@ -37,11 +38,12 @@ class Folder:
         licence: str = "unknown",
         source: str = "",
         note: str = "",
+        drawn_from: tuple[str, ...] = (),
     ) -> None:
         self.root = root
         self.holds = holds
         self.alignment = alignment
-        self.card = DatasetCard(name, licence, source, note)
+        self.card = DatasetCard(name, licence, source, note, tuple(drawn_from))
 
     def samples(self) -> list[Sample]:
         """Return one sample per image file, sorted by id.
@@ -67,6 +69,7 @@ class Pairs:
         licence: of the images.
         source: where they come from.
         note: what people must know before they read its numbers.
+        drawn_from: sets that the images come from, such as FFHQ, to flag restorers trained on them.
     """
 
     def __init__(
@@ -78,11 +81,12 @@ class Pairs:
         licence: str = "unknown",
         source: str = "",
         note: str = "",
+        drawn_from: tuple[str, ...] = (),
     ) -> None:
         self.hq = hq
         self.lq = lq
         self.alignment = alignment
-        self.card = DatasetCard(name, licence, source, note)
+        self.card = DatasetCard(name, licence, source, note, tuple(drawn_from))
 
     def samples(self) -> list[Sample]:
         """Return one sample per pair, sorted by id.
