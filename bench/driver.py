@@ -93,7 +93,7 @@ def _finish(cell: Cell, plan: Plan, rows: list[dict[str, Any]], store: Store) ->
     import pandas as pd
 
     columns = ["sample", "status", "error", "height", "width", "hq", "lq", "native", "restored"]
-    columns += ["parameters", "seconds", "seed", "device", "note", "score_errors"]
+    columns += ["drawn", "seconds", "seed", "device", "note", "score_errors"]
     images = pd.DataFrame(rows, columns=columns) if not rows else pd.DataFrame(rows)
     images = images.sort_values("sample", ignore_index=True)
     results.save(store.out, CellTable(cell, plan.job.metrics, images))

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .api import FolderRestorer, Restorer, Sample
+from .api import Sample
 from .cell import Cell
+from .costs import Cost
 from .errors import ImageError
-from .folders import restore_folder
 from .identity import restored_key
 from .pictures import Inputs, Picture, Pictures
 from .plan import Job, Shard
-from .restoring import Restored, Work, restore, source_of
+from .restorers import Restorers
+from .restoring import Restored, Work, source_of
 from .scoring import Scorer, Subject
 from .seeds import entropy
 from .store import Commit, Store
@@ -44,6 +45,7 @@ class _Item:
     work: Work | None = None
     seconds: float | None = None
     note: str = ""
+    cost: Cost = field(default_factory=Cost)
     error: str = ""
 
 
@@ -56,16 +58,13 @@ class Worker:
     """
 
     def __init__(self, job: Job, store: Store) -> None:
-        import torch
-
-        torch.set_num_threads(job.options.threads)
+        set_arithmetic(job.options.threads)
         self._job = job
         self._store = store
         self._device = device_of(job.options.device)
         self._pictures = Pictures(store, job.splits, job.degradation_seed, job.options.keep)
         self._scorer = Scorer(job.metrics, store, self._device, job.options.batch)
-        self._restorers: dict[str, Restorer | FolderRestorer] = {}
-        self._loaded: set[str] = set()
+        self._restorers = Restorers(job.adapters, self._device, job.options.batch, store.out / "logs")
         self._chunk: tuple[Sample, ...] = ()
 
     def evaluate(self, shard: Shard) -> ShardResult:
@@ -118,17 +117,18 @@ class Worker:
 
     def _find(self, item: _Item, cell: Cell) -> None:
         """Find the result of an earlier run, or set up the work that makes it."""
-        restorer = self._restorer(cell.restorer)
-        source = source_of(restorer.card, item.inputs)
+        card = self._restorers.get(cell.restorer).card
+        source = source_of(card, item.inputs)
         size = item.inputs.size or source.size
-        item.key = restored_key(cell.restorer_id, source.sha256, size, cell.seed if restorer.card.stochastic else None)
+        draw = f"{cell.seed} {item.sample.id}" if card.stochastic else ""
+        item.key = restored_key(cell.restorer_id, source.sha256, size, draw)
         known = self._store.restored.get(item.key)
         if known and self._usable(known, item):
             sha256, height, width = known["image"]
             item.restored = Picture(sha256, (height, width), lambda: self._store.image(sha256))
-            item.seconds, item.note = known["seconds"], known["note"]
+            item.seconds, item.note, item.cost = known["seconds"], known["note"], Cost(**known["cost"])
             return
-        seed = entropy(cell.seed, "restorer", cell.split, item.sample.id) & 0x7FFF_FFFF_FFFF_FFFF
+        seed = entropy(cell.seed, "restorer", item.sample.id) & 0x7FFF_FFFF_FFFF_FFFF
         item.work = Work(item.sample.id, source, size, seed, item.sample.meta)
 
     def _usable(self, known: dict[str, Any], item: _Item) -> bool:
@@ -146,25 +146,13 @@ class Worker:
         return True
 
     def _restore(self, cell: Cell, items: Sequence[_Item], commit: Commit) -> None:
-        restorer = self._restorer(cell.restorer) if items else None
-        if restorer is None:
-            return
-        work = [item.work for item in items if item.work]
-        if isinstance(restorer, FolderRestorer):
-            results = restore_folder(restorer, work, self._store.out / "logs" / cell.restorer / cell.key)
-        else:
-            try:
-                self._load(cell.restorer, restorer)
-            except Exception as error:  # a plugin may raise anything
-                for item in items:
-                    item.error = f"{cell.restorer} could not be loaded: {type(error).__name__}: {error}"
-                return
-            results = restore(restorer, work, self._job.options.batch, self._device)
-        for item, result in zip(items, results, strict=True):
-            self._accept(item, result, commit)
+        if items:
+            results = self._restorers.restore(cell, [item.work for item in items if item.work])
+            for item, result in zip(items, results, strict=True):
+                self._accept(item, result, commit)
 
     def _accept(self, item: _Item, result: Restored, commit: Commit) -> None:
-        item.seconds, item.note = result.seconds, result.note
+        item.seconds, item.note, item.cost = result.seconds, result.note, result.cost
         if result.image is None:
             item.error = result.error
             return
@@ -173,18 +161,9 @@ class Worker:
             "image": [item.restored.sha256, *item.restored.size],
             "seconds": result.seconds,
             "note": result.note,
+            "cost": asdict(result.cost),
         }
         self._pictures.keep(item.restored, commit)
-
-    def _restorer(self, name: str) -> Restorer | FolderRestorer:
-        if name not in self._restorers:
-            self._restorers[name] = self._job.adapters[name].build()
-        return self._restorers[name]
-
-    def _load(self, name: str, restorer: Restorer) -> None:
-        if name not in self._loaded:
-            restorer.load(self._device)
-            self._loaded.add(name)
 
     # -- rows ---------------------------------------------------------------------------------
 
@@ -198,14 +177,27 @@ class Worker:
             "height": size[0],
             "width": size[1],
             **{name: picture.sha256 if picture else None for name, picture in pictures.items()},
-            "parameters": json.dumps(item.inputs.parameters, sort_keys=True),
+            "drawn": json.dumps(item.inputs.parameters, sort_keys=True),
             "seconds": item.seconds,
+            **asdict(item.cost),
             "seed": cell.seed,
             "device": str(self._device),
             "note": item.note,
             "score_errors": json.dumps(subject.errors if subject else {}, sort_keys=True),
             **(subject.scores if subject else {}),
         }
+
+
+def set_arithmetic(threads: int) -> None:
+    """Make equal work give equal bits: fixed thread counts, and no TF32, which would cost three digits on a GPU."""
+    import cv2
+    import torch
+
+    torch.set_num_threads(threads)
+    cv2.setNumThreads(threads)
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.benchmark = False
 
 
 def device_of(name: str) -> torch.device:

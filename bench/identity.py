@@ -45,9 +45,9 @@ def degraded_key(split: str, sample_id: str, hq: str) -> str:
     return digest("degraded", split, sample_id, hq)
 
 
-def restored_key(restorer: str, source: str, size: tuple[int, int], seed: int | None) -> str:
-    """Key of one restored image; `seed` only where it changes the output."""
-    return digest("restored", restorer, source, f"{size[0]}x{size[1]}", "" if seed is None else str(seed))
+def restored_key(restorer: str, source: str, size: tuple[int, int], draw: str) -> str:
+    """Key of one restored image; `draw` says what noise came from, and is empty where there is none."""
+    return digest("restored", restorer, source, f"{size[0]}x{size[1]}", draw)
 
 
 def score_key(metric: str, restored: str, reference: str | None, lq: str | None, meta: str) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import cv2
 
 from .api import Batch, Card, Meta, Restorer
+from .costs import Cost
 from .errors import ImageError, RestorerError
 from .images import CV2_FILTER, Filter, Pixels, resize, to_pixels, to_tensor
 from .pictures import Inputs, Picture
@@ -37,6 +38,7 @@ class Restored:
     error: str
     seconds: float
     note: str = ""
+    cost: Cost = field(default_factory=Cost)
 
 
 def source_of(card: Card, inputs: Inputs) -> Picture:
@@ -100,6 +102,16 @@ def _restore_batch(restorer: Restorer, work: Sequence[Work], device: torch.devic
     return [Restored(image, "", seconds, note) for image in images]
 
 
+def as_batch(work: Sequence[Work], device: torch.device) -> Batch:
+    """Bring images of one size onto the device."""
+    return Batch(
+        tuple(item.sample_id for item in work),
+        to_tensor([item.source.pixels for item in work], device),
+        tuple(item.seed for item in work),
+        tuple(item.meta for item in work),
+    )
+
+
 def _forward(restorer: Restorer, work: Sequence[Work], device: torch.device) -> list[Pixels]:
     """Run one batch.
 
@@ -108,14 +120,8 @@ def _forward(restorer: Restorer, work: Sequence[Work], device: torch.device) -> 
     """
     import torch
 
-    batch = Batch(
-        tuple(item.sample_id for item in work),
-        to_tensor([item.source.pixels for item in work], device),
-        tuple(item.seed for item in work),
-        tuple(item.meta for item in work),
-    )
     with torch.inference_mode():
-        output = restorer.restore(batch)
+        output = restorer.restore(as_batch(work, device))
     if not isinstance(output, torch.Tensor) or output.ndim != 4 or output.shape[:2] != (len(work), 3):
         shape = tuple(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
         raise RestorerError(f"returned {shape}, expected ({len(work)}, 3, H, W)")

@@ -33,8 +33,8 @@ class CellTable:
         metrics: the metrics of all commands on this cell.
         images: one row a sample, in order of `sample`, with columns
             `sample, status (ok | failed), error, height, width, hq, lq, native, restored` (sha256 of pixels, None
-            where there is none), `parameters` (JSON of what the degradation drew), `seconds` (restoring),
-            `seed`, `device`, `score_errors` (JSON: metric name -> why this image has no value), and one
+            where there is none), `drawn` (JSON of what the degradation drew), `seconds` (restoring), `parameters`,
+            `gflops` and `memory_mib` (see `costs.Cost`), `seed`, `device`, `score_errors` (JSON: metric name -> why this image has no value), and one
             column of floats for each pair score, named by `score_column`.
     """
 

@@ -34,7 +34,7 @@ class Report:
         board: the leaderboard and what it was made from.
         leaderboard: long form, as in `leaderboard.csv`.
         per_image: one row per restorer, data set, split, seed and image.
-        costs: seconds per image.
+        costs: seconds per image, parameters, operations, memory.
         paths: path below `out/report` -> file.
     """
 
@@ -82,7 +82,7 @@ def _files(made: Board, tables: list[Grid], images: pd.DataFrame, spent: pd.Data
             if (group.dataset, group.protocol) == (table.dataset, table.protocol) and group.images:
                 sheet = contact_sheet(gallery(group, table.restorers), made.results.store)
                 yield f"gallery/{_file(group.dataset, group.protocol, group.split)}.png", sheet
-    yield "index.html", page(made, tables)
+    yield "index.html", page(made, tables, spent)
 
 
 def _file(dataset: str, protocol: str, what: str) -> str:

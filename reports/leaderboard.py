@@ -10,7 +10,7 @@ import csv
 import io
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,9 +20,10 @@ from ..bench.cell import MetricInfo, digest
 from ..bench.files import write_atomic
 from ..bench.results import Results
 from .groups import Group, gather
+from .leakage import of_data, of_metric
 from .measures import Measure, measure
 from .pair_rows import MISSED, missed_column, pair_rows
-from .rows import Names, Row, absent_rows
+from .rows import Names, Row, absent_rows, join
 from .set_rows import set_rows
 
 if TYPE_CHECKING:
@@ -80,7 +81,9 @@ def board(results: Results, select: Sequence[str] | None = None, sort: Sequence[
     measures = _measures(groups)
     names = _names(measures.values())
     wanted = tuple(sort or _latest(results, "sort") or SORT)
-    rows = [row for group in groups for row in _group_rows(group, measures, names, results)]
+    rows = [
+        row for group in groups for row in _with_leakage(group, _group_rows(group, measures, names, results))
+    ]
     columns = _columns(measures.values(), names, rows, _latest(results, "metrics"))
     place = _places(rows, wanted)
     order = {name: i for i, name in enumerate(columns)}
@@ -193,6 +196,15 @@ def _group_rows(group: Group, measures: Mapping[str, Measure], names: Names, res
             yield from set_rows(group, one, names, results.store)
         else:
             yield from pair_rows(group, one, names)
+
+
+def _with_leakage(group: Group, rows: Iterable[Row]) -> Iterator[Row]:
+    """Add to the note of every number what its restorer has seen of it in training."""
+    cells = {entrant.name: entrant.tables[0].cell for entrant in group.entrants}
+    for row in rows:
+        cell = cells[row.restorer]
+        leaks = of_data(cell.card, cell.dataset_card), of_metric(cell.card, row.metric_id)
+        yield replace(row, note=join(row.note, *leaks)) if row.value is not None and row.unit != "images" else row
 
 
 def _latest(results: Results, key: str) -> list[str]:

@@ -8,7 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..bench.cell import Cell
 from .leaderboard import Board
+from .leakage import known
 from .rows import one_line
 
 _SHARE_ALIKE = re.compile(r"(CC )?BY(-NC)?-SA( \d\.\d)?", re.IGNORECASE)
@@ -34,7 +36,7 @@ class DataFacts:
 
 @dataclass(frozen=True)
 class RestorerFacts:
-    """A restorer's card, as far as it was filled in."""
+    """A restorer's card, as far as it was filled in, and what its scores here share with its training."""
 
     name: str
     paper: str
@@ -44,6 +46,7 @@ class RestorerFacts:
     weights_licence: str
     trained_on: str
     losses: str
+    leakage: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -80,23 +83,26 @@ def data_facts(board: Board) -> list[DataFacts]:
 
 def restorer_facts(board: Board) -> list[RestorerFacts]:
     """Describe the restorers, in the leaderboard's order."""
-    entrants = {entrant.name: entrant for group in board.groups for entrant in group.entrants}
-    order = [name for name in dict.fromkeys(row.restorer for row in board.rows) if name in entrants]
-    return [
-        _restorer(name, entrants[name].tables[0].cell.card, entrants[name].tables[0].cell.restorer_id) for name in order
-    ]
+    cells = {entrant.name: entrant.tables[0].cell for group in board.groups for entrant in group.entrants}
+    order = [name for name in dict.fromkeys(row.restorer for row in board.rows) if name in cells]
+    sets = {group.dataset: group.entrants[0].tables[0].cell.dataset_card for group in board.groups}
+    ids = {row.metric: row.metric_id for row in board.rows if row.unit != "images"}
+    metrics = {board.columns[name].label: metric_id for name, metric_id in ids.items()}
+    return [_restorer(name, cells[name], tuple(known(cells[name].card, sets, metrics))) for name in order]
 
 
-def _restorer(name: str, card: Mapping[str, Any], identity: str) -> RestorerFacts:
+def _restorer(name: str, cell: Cell, leakage: tuple[str, ...]) -> RestorerFacts:
+    card = cell.card
     return RestorerFacts(
         name=name,
         paper=str(card.get("paper", "")),
         task=str(card.get("task", "")),
-        identity=identity,
+        identity=cell.restorer_id,
         code_licence=str(card.get("code_licence", "unknown")),
         weights_licence=str(card.get("weights_licence", "unknown")),
         trained_on=", ".join(map(str, card.get("trained_on", ()))),
         losses=", ".join(map(str, card.get("losses", ()))),
+        leakage=leakage,
     )
 
 

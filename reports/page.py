@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .costs import cost_facts
 from .curves import FAINT, INK, curves, drawable, legend
 from .failures import failures
 from .gallery import Gallery, Tile, encoded, gallery, picture
@@ -19,6 +20,7 @@ from .origin import commands, data_facts, environment, restorer_facts, skipped, 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import pandas as pd
     from markupsafe import Markup
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -54,7 +56,7 @@ class Section:
     galleries: tuple[dict[str, Any], ...]
 
 
-def page(board: Board, grids: Sequence[Grid]) -> bytes:
+def page(board: Board, grids: Sequence[Grid], spent: pd.DataFrame) -> bytes:
     """Write the page: leaderboard, curves, faces, failures, and where everything comes from.
 
     Every text from the store is escaped; the only script is ours, admitted by its digest.
@@ -62,6 +64,7 @@ def page(board: Board, grids: Sequence[Grid]) -> bytes:
     Args:
         board: the leaderboard.
         grids: its tables, as `grid.grids` arranges them.
+        spent: what restoring cost, from `costs.costs`.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
@@ -84,6 +87,7 @@ def page(board: Board, grids: Sequence[Grid]) -> bytes:
         data=data_facts(board),
         restorers=restorer_facts(board),
         metrics=_metrics(board),
+        costs=cost_facts(spent),
         commands=commands(plans),
         weights=weights(plans),
         skipped=skipped(plans),

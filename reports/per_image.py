@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _NUMBERS = ("seed", "height", "width")
-_TEXTS = ("status", "error", "hq", "lq", "native", "restored", "parameters", "score_errors")
+_TEXTS = ("status", "error", "hq", "lq", "native", "restored", "drawn", "score_errors")
 COLUMNS = ("restorer", "dataset", "split", "protocol", "seed", "sample", "height", "width", *_TEXTS)
 """Columns before the scores; `hq`, `lq`, `native` and `restored` are sha256 of pixels."""
 

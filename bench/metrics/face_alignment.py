@@ -35,7 +35,7 @@ CROP = 112
 
 # An image whose points are this near the template counts as aligned.  Three-quarter views and soft landmarks stay
 # well inside; a face that was cropped in another way does not.
-_SCALE = (0.85, 1.15)
+_SCALE = (0.8, 1.25)
 _DEGREES = 8.0
 _SHIFT = 0.06  # of the side
 

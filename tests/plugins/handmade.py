@@ -69,7 +69,7 @@ class MeanGap:
 
 
 COLUMNS = ["sample", "status", "error", "height", "width", "hq", "lq", "native", "restored"]
-COLUMNS += ["parameters", "seconds", "seed", "device", "note", "score_errors"]
+COLUMNS += ["drawn", "seconds", "seed", "device", "note", "score_errors"]
 
 
 def sha(*parts: object) -> str:
@@ -130,7 +130,7 @@ class Writer:
                     "lq": own.get("lq", sha("lq", sample, split) if lq else None),
                     "native": None,
                     "restored": None if bad else own.get("restored", sha(made.key, sample)),
-                    "parameters": "{}",
+                    "drawn": "{}",
                     "seconds": None if bad else seconds,
                     "seed": made.seed,
                     "device": "cpu",
