@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from handmade import picture, table_metric
 
+from restorebench.reports.costs import costs
 from restorebench.reports.grid import grids
 from restorebench.reports.leaderboard import board
 from restorebench.reports.page import page
@@ -48,7 +49,7 @@ class Tags(HTMLParser):
 
 def rendered(writer) -> str:
     made = board(writer.load())
-    return page(made, grids(made.rows, made.columns)).decode()
+    return page(made, grids(made.rows, made.columns), costs(made)).decode()
 
 
 def text_of(html: str) -> str:
