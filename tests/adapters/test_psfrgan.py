@@ -96,7 +96,7 @@ def test_the_generator_is_told_which_part_is_where() -> None:
 
 def test_an_image_does_not_depend_on_its_batch_mates() -> None:
     network = randomised(psfrgan.PSFRGAN(widths=(16, 8, 8)))
-    generator = torch.psfrgan.PSFRGAN().manual_seed(1)
+    generator = torch.Generator().manual_seed(1)
     images = torch.rand(4, 3, 64, 64, generator=generator) * 2 - 1
     parsing = one_hot(torch.rand(4, PARSE_CLASSES, 64, 64, generator=generator))
     with torch.inference_mode():
