@@ -21,6 +21,7 @@ class Fetched:
         licence: of the images.
         source: where they come from.
         note: what people must know before they read its numbers.
+        drawn_from: sets that the images come from, to flag restorers trained on them.
     """
 
     def __init__(
@@ -28,14 +29,16 @@ class Fetched:
         collection: str,
         hq: str,
         lq: str,
+        *,
         alignment: Alignment = "none",
         name: str = "fetched",
         licence: str = "unknown",
         source: str = "",
         note: str = "",
+        drawn_from: tuple[str, ...] = (),
     ) -> None:
         self.collection, self.hq, self.lq, self.alignment = collection, hq, lq, alignment
-        self.card = DatasetCard(name, licence, source, note)
+        self.card = DatasetCard(name, licence, source, note, tuple(drawn_from))
 
     def samples(self) -> list[Sample]:
         """Return one sample per pair, sorted by name; fetches what is missing.

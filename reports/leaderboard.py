@@ -81,9 +81,7 @@ def board(results: Results, select: Sequence[str] | None = None, sort: Sequence[
     measures = _measures(groups)
     names = _names(measures.values())
     wanted = tuple(sort or _latest(results, "sort") or SORT)
-    rows = [
-        row for group in groups for row in _with_leakage(group, _group_rows(group, measures, names, results))
-    ]
+    rows = [row for group in groups for row in _with_leakage(group, _group_rows(group, measures, names, results))]
     columns = _columns(measures.values(), names, rows, _latest(results, "metrics"))
     place = _places(rows, wanted)
     order = {name: i for i, name in enumerate(columns)}
