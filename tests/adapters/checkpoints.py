@@ -12,6 +12,10 @@ _OFFICIAL = {
     "gpen": ("gpen", "GPEN-BFR-512.pth"),
     "gpen_256": ("gpen_256", "GPEN-BFR-256.pth"),
     "codeformer": ("codeformer", "codeformer.pth"),
+    "vqfr": ("vqfr_v2", "VQFR_v2.pth"),
+    "vqfr_v1": ("vqfr_v1", "VQFR_v1-33a1fac5.pth"),
+    "restoreformer": ("restoreformer", "RestoreFormer.ckpt"),
+    "restoreformer_plusplus": ("restoreformer_plusplus", "RestoreFormer++.ckpt"),
 }
 """Configuration name -> golden folder, name of the official file."""
 
@@ -28,5 +32,6 @@ def write(name: str, folder: Path) -> dict[str, str]:
     """
     system, file = _OFFICIAL[name]
     golden = Golden(system)
-    path = save_official(golden.miniature(), folder / file, golden.holder)
+    prefix = "vqvae." if file.endswith(".ckpt") else ""  # as Lightning names a part of the trained module
+    path = save_official(golden.miniature(), folder / file, golden.holder, prefix)
     return {f"adapter.{name}.checkpoint": str(path)}

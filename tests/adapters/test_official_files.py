@@ -10,6 +10,8 @@ from restorebench.adapters.codeformer import CodeFormer
 from restorebench.adapters.gfpgan import GFPGANv1, GFPGANv14
 from restorebench.adapters.gpen import GPEN256, GPEN512
 from restorebench.adapters.learned import Learned
+from restorebench.adapters.restoreformer import RestoreFormer, RestoreFormerPlusPlus
+from restorebench.adapters.vqfr import VQFRv1, VQFRv2
 from restorebench.bench.errors import WeightsError
 
 from .fills import Golden, save_official, zeros
@@ -22,6 +24,10 @@ SYSTEMS = [
     ("gpen", GPEN512),
     ("gpen_256", GPEN256),
     ("codeformer", CodeFormer),
+    ("vqfr_v1", VQFRv1),
+    ("vqfr_v2", VQFRv2),
+    ("restoreformer", RestoreFormer),
+    ("restoreformer_plusplus", RestoreFormerPlusPlus),
 ]
 
 systems = pytest.mark.parametrize(("system", "adapter"), SYSTEMS, ids=[name for name, _ in SYSTEMS])
@@ -36,7 +42,9 @@ def load(adapter: type[Learned], path: Path) -> Learned:
 @systems
 def test_a_file_of_exactly_the_official_keys_loads(system: str, adapter: type[Learned], tmp_path: Path) -> None:
     golden = Golden(system)
-    restorer = load(adapter, save_official(zeros(golden.shapes), tmp_path / "official.pth", golden.holder))
+    restorer = load(
+        adapter, save_official(zeros(golden.shapes), tmp_path / "official.pth", golden.holder, adapter.prefix)
+    )
     found = {name: tuple(value.shape) for name, value in restorer._network.state_dict().items()}
     assert found == golden.shapes
 
@@ -49,7 +57,7 @@ def test_unknown_missing_and_misshapen_keys_are_listed(system: str, adapter: typ
     del state[missing]
     state[misshapen] = torch.zeros(7)
     state["stranger.weight"] = torch.zeros(1)
-    path = save_official(state, tmp_path / "other.pth", golden.holder)
+    path = save_official(state, tmp_path / "other.pth", golden.holder, adapter.prefix)
     with pytest.raises(WeightsError) as caught:
         load(adapter, path)
     for part in (str(path), adapter.card.name, "stranger.weight", missing, f"{misshapen} is (7,), expected"):
