@@ -110,6 +110,15 @@ class Degradation(Protocol):
         ...
 
 
+@runtime_checkable
+class Sweep(Protocol):
+    """A family of splits that differ in one parameter; selected like a degradation, it becomes one split per level."""
+
+    def splits(self) -> Mapping[str, Mapping[str, Any]]:
+        """Return the configuration (`_target_` and arguments) of each split by name, mildest first."""
+        ...
+
+
 # -- restorers ----------------------------------------------------------------------------------
 
 

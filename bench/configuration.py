@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from . import schema
+from .api import Sweep
 from .errors import ConfigError, suggest
 from .overrides import GROUPS
 from .plan import Options, Request
@@ -202,6 +203,27 @@ def specs(group: Mapping[str, Any], where: str) -> dict[str, Spec]:
 
 
 def splits(group: Mapping[str, Any]) -> dict[str, Spec | None]:
-    """Turn the degradation group into Specs by split name; `given` is None."""
-    chosen = {name: config for name, config in group.items() if name != "seed"}
-    return {n: None if c is None else Spec.of(c, f"degradation.{n}") for n, c in chosen.items()}
+    """Turn the degradation group into Specs by split name; `given` is None, a sweep becomes its levels.
+
+    Raises:
+        ConfigError: a setting is wrong, or two sweeps make a split of one name.
+    """
+    found: dict[str, Spec | None] = {}
+    for name, config in group.items():
+        if name == "seed":
+            continue
+        for split, spec in _levels(name, config).items():
+            if split in found:
+                raise ConfigError(f"degradation.{name}: split '{split}' is selected twice")
+            found[split] = spec
+    return found
+
+
+def _levels(name: str, config: Mapping[str, Any] | None) -> dict[str, Spec | None]:
+    if config is None:
+        return {name: None}
+    spec = Spec.of(config, f"degradation.{name}")
+    made = spec.build()
+    if not isinstance(made, Sweep):
+        return {name: spec}
+    return {split: Spec.of(level, f"degradation.{split}") for split, level in made.splits().items()}

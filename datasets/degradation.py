@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +11,7 @@ import numpy as np
 from ..bench.api import Degraded
 from ..bench.errors import ConfigError
 from ..bench.images import Pixels
-from .steps import Step, quantise
+from .steps import Step, draw_each, own, prefixes, quantise
 
 
 @dataclass
@@ -46,11 +45,7 @@ class Pipeline:
 
         A second step of one name counts up: `blur2_sigma_x`.
         """
-        return {
-            f"{prefix}{key}": value
-            for prefix, step in zip(self._prefixes(), self.steps, strict=True)
-            for key, value in step.draw(generator).items()
-        }
+        return draw_each(self.steps, generator)
 
     def apply(self, image: Pixels, drawn: Mapping[str, Any]) -> Degraded:
         """Degrade an image with parameters drawn before.
@@ -61,9 +56,8 @@ class Pipeline:
         """
         size = image.shape[:2]
         state, native = image.astype(np.float32), None
-        for prefix, step in zip(self._prefixes(), self.steps, strict=True):
-            own = {key.removeprefix(prefix): value for key, value in drawn.items() if key.startswith(prefix)}
-            before, state = state, step.apply(state, own, size)
+        for prefix, step in zip(prefixes(self.steps), self.steps, strict=True):
+            before, state = state, step.apply(state, own(drawn, prefix), size)
             if before.size < state.size and state.shape[:2] == size:
                 native = quantise(before)
         if state.shape[:2] != size:
@@ -74,12 +68,3 @@ class Pipeline:
             )
         height, width = (state if native is None else native).shape[:2]
         return Degraded(quantise(state), native, {**drawn, "native_height": height, "native_width": width})
-
-    def _prefixes(self) -> list[str]:
-        seen: Counter[str] = Counter()
-        prefixes = []
-        for step in self.steps:
-            seen[step.name] += 1
-            count = seen[step.name]
-            prefixes.append(f"{step.name}{count if count > 1 else ''}_")
-        return prefixes

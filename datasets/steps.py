@@ -5,8 +5,8 @@ checked without degrading anything, and what was drawn is enough to degrade anot
 Between steps an image is `float32` RGB `(H, W, 3)` on the 0-255 scale; it is rounded to 8 bits where an
 8-bit file would be written: before JPEG, and before it is brought back to size.
 
-Every draw takes one `generator.random()` whatever its range, so that narrowing the range of one
-parameter to a point leaves all other draws as they were.
+What a parameter may be drawn from stands in `ranges`.  More steps: `blurs`, `resizing`, `noises`,
+`colours`; several as one: `combine`.
 """
 
 # ruff: noqa: ARG002 - a step takes what the protocol hands it, and most need only a part
@@ -14,9 +14,10 @@ parameter to a point leaves all other draws as they were.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import cv2
 import numpy as np
@@ -25,12 +26,10 @@ from numpy.typing import NDArray
 from ..bench.errors import ConfigError, ImageError
 from ..bench.images import Filter, Pixels, resize
 from .kernels import gaussian
+from .ranges import Range, bounds, probability, sample, sample_whole, whole_bounds
 
 Floats = NDArray[np.float32]
 """`float32` RGB image `(H, W, 3)`, 0-255."""
-
-Range = float | Sequence[float]
-"""A number, or `[low, high]` to draw from uniformly."""
 
 SEEDS = 2**53  # so that a recorded seed survives JSON and a float column
 
@@ -39,7 +38,7 @@ class Step(Protocol):
     """One stage of a degradation.
 
     Attributes:
-        name: prefix of its parameters in records, such as `blur` in `blur_sigma_x`.
+        name: prefix of its parameters in records, such as `blur` in `blur_sigma_x`; no underscores.
     """
 
     @property
@@ -80,14 +79,13 @@ class GaussianBlur:
             raise ConfigError(f"blur sigma is {self.sigma}; it must be above 0 pixels")
         if self.size < 1 or self.size % 2 == 0:
             raise ConfigError(f"blur size is {self.size}; the side of a kernel is odd")
-        if not 0 <= self.isotropic <= 1:
-            raise ConfigError(f"blur isotropic is {self.isotropic}; a probability lies in 0..1")
+        probability("blur isotropic", self.isotropic)
 
     def draw(self, generator: np.random.Generator) -> dict[str, Any]:
         """Draw the kernel's kind, two sigmas and an angle; an isotropic one uses the first sigma only."""
         isotropic = generator.random() < self.isotropic
-        sigma_x, sigma_y = uniform(generator, self.sigma), uniform(generator, self.sigma)
-        theta = uniform(generator, (-math.pi, math.pi))
+        sigma_x, sigma_y = sample(generator, self.sigma), sample(generator, self.sigma)
+        theta = sample(generator, (-math.pi, math.pi))
         if isotropic:
             return {"kind": "isotropic", "sigma_x": sigma_x, "sigma_y": sigma_x, "theta": 0.0}
         return {"kind": "anisotropic", "sigma_x": sigma_x, "sigma_y": sigma_y, "theta": theta}
@@ -117,7 +115,7 @@ class Down:
 
     def draw(self, generator: np.random.Generator) -> dict[str, Any]:
         """Draw the scale."""
-        return {"scale": uniform(generator, self.scale)}
+        return {"scale": sample(generator, self.scale)}
 
     def apply(self, image: Floats, drawn: Mapping[str, Any], size: tuple[int, int]) -> Floats:
         """Resize the image as it comes, whatever the reference's size."""
@@ -145,7 +143,7 @@ class GaussianNoise:
 
     def draw(self, generator: np.random.Generator) -> dict[str, Any]:
         """Draw the deviation and the seed of the noise field."""
-        return {"delta": uniform(generator, self.delta), "seed": int(generator.random() * SEEDS)}
+        return {"delta": sample(generator, self.delta), "seed": int(generator.random() * SEEDS)}
 
     def apply(self, image: Floats, drawn: Mapping[str, Any], size: tuple[int, int]) -> Floats:
         """Add the field of the recorded seed."""
@@ -165,14 +163,13 @@ class Jpeg:
     name = "jpeg"
 
     def __post_init__(self) -> None:
-        low, high = bounds("jpeg quality", self.quality)
-        if not (low >= 1 and high <= 100 and low == int(low) and high == int(high)):
+        low, high = whole_bounds("jpeg quality", self.quality)
+        if low < 1 or high > 100:
             raise ConfigError(f"jpeg quality is {self.quality}; whole numbers in 1..100 are expected")
 
     def draw(self, generator: np.random.Generator) -> dict[str, Any]:
         """Draw the quality."""
-        low, high = bounds("jpeg quality", self.quality)
-        return {"quality": int(min(low + generator.random() * (high + 1 - low), high))}
+        return {"quality": sample_whole(generator, self.quality)}
 
     def apply(self, image: Floats, drawn: Mapping[str, Any], size: tuple[int, int]) -> Floats:
         """Round to 8 bits, encode and decode."""
@@ -207,28 +204,55 @@ class Back:
         return resize(quantise(image), size, self.filter).astype(np.float32)
 
 
+@dataclass(frozen=True)
+class Quantise:
+    """Clip and bring to 8 bits where a script does so between steps.
+
+    Attributes:
+        how: `round` (half to even) or `truncate`, which darkens by half a level.
+    """
+
+    how: Literal["round", "truncate"] = "round"
+    name = "quantise"
+
+    def __post_init__(self) -> None:
+        if self.how not in ("round", "truncate"):
+            raise ConfigError(f"quantise how is {self.how!r}; round or truncate is expected")
+
+    def draw(self, generator: np.random.Generator) -> dict[str, Any]:
+        """Nothing is random here."""
+        return {}
+
+    def apply(self, image: Floats, drawn: Mapping[str, Any], size: tuple[int, int]) -> Floats:
+        """Return whole numbers in 0-255."""
+        return quantise(image if self.how == "round" else np.floor(image)).astype(np.float32)
+
+
 def quantise(image: Floats) -> Pixels:
     """Clip to 0-255 and round half to even to 8 bits."""
     return np.rint(np.clip(image, 0, 255)).astype(np.uint8)
 
 
-def bounds(what: str, span: Range) -> tuple[float, float]:
-    """Return `(low, high)` of a range.
-
-    Raises:
-        ConfigError: it is not a number or two numbers in ascending order.
-    """
-    try:
-        low, high = (span, span) if isinstance(span, int | float) else span
-        low, high = float(low), float(high)
-    except (TypeError, ValueError):
-        low = high = math.nan
-    if not (math.isfinite(low) and math.isfinite(high) and low <= high):
-        raise ConfigError(f"{what} is {span!r}; a number or [low, high], ascending, is expected")
-    return low, high
+def draw_each(steps: Sequence[Step], generator: np.random.Generator) -> dict[str, Any]:
+    """Draw the parameters of every step, `{"blur_sigma_x": 2.7, "jpeg_quality": 61, ...}`."""
+    return {
+        f"{prefix}{key}": value
+        for prefix, step in zip(prefixes(steps), steps, strict=True)
+        for key, value in step.draw(generator).items()
+    }
 
 
-def uniform(generator: np.random.Generator, span: Range) -> float:
-    """Draw from a range; a single number is returned as it is, at the same cost in random numbers."""
-    low, high = bounds("range", span)
-    return float(low + generator.random() * (high - low))
+def prefixes(steps: Sequence[Step]) -> list[str]:
+    """Return what the parameters of each step begin with; a second step of one name counts up: `blur2_`."""
+    seen: Counter[str] = Counter()
+    found = []
+    for step in steps:
+        seen[step.name] += 1
+        count = seen[step.name]
+        found.append(f"{step.name}{count if count > 1 else ''}_")
+    return found
+
+
+def own(drawn: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    """Return what one step has drawn, as it drew it."""
+    return {key.removeprefix(prefix): value for key, value in drawn.items() if key.startswith(prefix)}

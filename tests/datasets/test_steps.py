@@ -12,7 +12,8 @@ from scipy import ndimage
 from restorebench.bench.errors import ConfigError, ImageError
 from restorebench.bench.images import Pixels, resize
 from restorebench.datasets.kernels import gaussian
-from restorebench.datasets.steps import Back, Down, GaussianBlur, GaussianNoise, Jpeg, bounds, quantise, uniform
+from restorebench.datasets.ranges import bounds, sample
+from restorebench.datasets.steps import Back, Down, GaussianBlur, GaussianNoise, Jpeg, quantise
 
 SIZE = (131, 173)
 
@@ -144,4 +145,4 @@ def test_settings_without_meaning_are_refused(make: Any, message: str) -> None:
 
 def test_a_single_number_is_a_range_of_one_point() -> None:
     assert bounds("x", 4) == (4.0, 4.0)
-    assert uniform(np.random.default_rng(0), 4) == 4.0
+    assert sample(np.random.default_rng(0), 4) == 4.0
