@@ -145,7 +145,7 @@ class Command:
         middle = len(missing) // 2
         for part in (missing[middle:], missing[:middle]):
             if part[0] != missing[0] or progress:
-                again, folder = outputs / f"again-{part[0]}", outputs / f"from-{part[0]}"
+                again, folder = outputs / f"{part[0]}-again", outputs / f"{part[0]}-results"
                 again.mkdir()
                 for name in part:
                     shutil.copy(inputs / f"{name}.png", again)
@@ -177,7 +177,10 @@ class Command:
         seconds = time.monotonic() - start
         log.write(b"\n-- stderr --\n" + text + f"\n-- status {process.returncode}, {seconds:.1f} s --\n".encode())
         log.flush()
-        return _End(process.returncode, timed_out, _tail(text))
+        told = _tail(text)
+        for placeholder, folder in folders.items():  # temporary names differ from run to run
+            told = told.replace(folder, placeholder)
+        return _End(process.returncode, timed_out, told)
 
     def _result(self, outputs: Path, name: str, end: _End) -> Path | str:
         """Return the file of one result, or the reason why there is none."""

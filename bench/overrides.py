@@ -1,7 +1,7 @@
 """What the user typed, made ready for Hydra's grammar.
 
 Hydra's grammar gives meaning to spaces, commas, quotes, `=` and non-ASCII letters; folders have them in
-their names.  Values of path-like settings are quoted here, duplicate choices are refused (Hydra would
+their names.  Values of path-like settings and command lines are quoted here, duplicate choices are refused (Hydra would
 silently keep one), and `dataset.root=...` may be written for the one data set that is selected.
 """
 
@@ -17,7 +17,7 @@ GROUPS = ("adapter", "dataset", "degradation", "metric")
 _PATHS = re.compile(
     r"^(out|restored|reference|mlflow\.uri|checkpoint"
     r"|dataset\.(.*\.)?(root|hq|lq|path|names)|metric\.(.*\.)?(checkpoint|reference)"
-    r"|adapter\.(.*\.)?(path|checkpoint|root|working_dir))$"
+    r"|adapter\.(.*\.)?(path|checkpoint|root|cwd|command|output|luts|classifier))$"
 )
 _FLAGS_WITH_VALUE = {
     "--config-dir",
@@ -125,7 +125,7 @@ def _quote(key: str, value: str) -> str:
         return value
     if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
         return value
-    if value.startswith("{") and value.endswith("}"):
+    if value.startswith("{") and value.endswith("}") and ":" in value:
         items = _MAPPING_ITEM.findall(value[1:-1])
         return "{" + ",".join(f"{name}:{_literal(path)}" for name, path in items) + "}"
     return _literal(value)

@@ -9,11 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import restorebench
 from restorebench.adapters.command import Command
 from restorebench.bench.api import FolderRestorer, Restorer
+from restorebench.bench.commands import RunResult
 from restorebench.bench.errors import ConfigError
 from restorebench.bench.folders import restore_folder, safe_names
-from restorebench.bench.images import Pixels
+from restorebench.bench.images import Pixels, encode_png
 from restorebench.bench.pictures import Picture
 from restorebench.bench.restoring import Restored, Work
 
@@ -23,6 +25,10 @@ COPY = "for file in sorted(source.iterdir()):\n    shutil.copy(file, target / fi
 
 def picture(level: int, size: tuple[int, int] = (8, 6)) -> Pixels:
     return np.full((*size, 3), level, np.uint8)
+
+
+def write(path: Path, level: int) -> None:
+    path.write_bytes(encode_png(picture(level, (64, 48))))
 
 
 def work(levels: list[int], size: tuple[int, int] = (8, 6), ids: list[str] | None = None) -> list[Work]:
@@ -191,6 +197,33 @@ def test_its_environment_is_its_own(run: Callable[..., list[Restored]], tmp_path
 def test_a_command_that_cannot_be_started_fails_every_row_clearly(tmp_path: Path) -> None:
     results = restore_folder(Command("no-such-tool {input_dir} {output_dir}"), work([1, 2]), tmp_path / "logs")
     assert all("cannot be started" in r.error and "no-such-tool" in r.error for r in results)
+
+
+def test_a_run_scores_what_came_back_and_runs_nothing_twice(tmp_path: Path) -> None:
+    (tmp_path / "photos" / "sub").mkdir(parents=True)
+    for name, level in (("a b", 40), ("sub/c", 90), ("sub/d", 140)):
+        write(tmp_path / "photos" / f"{name}.png", level)
+    tool = tmp_path / "tool.py"
+    tool.write_text(
+        HEAD + f"open({str(tmp_path / 'runs')!r}, 'a').write('x')\n" + COPY + "(target / 'sub_d.png').unlink()\n"
+    )
+    command = f"adapter.command.command={sys.executable} {tool} {{input_dir}} {{output_dir}}"
+
+    def once() -> RunResult:
+        return restorebench.run(
+            command, adapter=["command"], dataset="folder", degradation="mild", metric=["psnr"], out=tmp_path / "out",
+            **{"dataset.root": tmp_path / "photos", "mlflow.enabled": False, "reference_row": False},
+        )  # fmt: skip
+
+    first = once()
+    rows = first.per_image.set_index("sample")
+    assert list(rows["status"]) == ["ok", "ok", "failed"]
+    assert "left no sub_d.png" in rows["error"]["sub/d"]
+    assert first.status == 3
+    assert (tmp_path / "runs").read_text() == "x"
+    (tmp_path / "photos" / "sub" / "d.png").unlink()
+    assert once().failed == 0
+    assert (tmp_path / "runs").read_text() == "x"
 
 
 @pytest.mark.parametrize(
