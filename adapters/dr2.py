@@ -3,7 +3,7 @@
 Wang et al., CVPR 2023; Kaldwin0106/DR2_Drgradation_Remover, commit 09c97ed1c74afc8b44ca8edf08a120b6c3f7ac8f.
 Between the stages the picture is enlarged to 512 as at the time of that release: torch's bicubic (a = -0.75) without
 antialiasing.  Today's default of the same torchvision call differs by up to 0.08.
-Peak memory for one image with the weights of both stages: DR2_MEMORY.
+Peak memory for one image with the weights of both stages: 2.0 GiB.
 """
 
 from __future__ import annotations

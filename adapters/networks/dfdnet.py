@@ -24,10 +24,9 @@ _CODE = dict(zip(PARTS, ("le", "re", "no", "mo"), strict=True))
 _PART_SIDE = dict(zip(PARTS, (80, 80, 50, 110), strict=True))  # of a dictionary entry, pixels of the face
 _CHANNELS = dict(zip(SCALES, (128, 256, 512, 512), strict=True))
 _SLOPE = 0.2
-_CHUNK = 64  # entries matched at a time, so that 512 of them need no second dictionary in memory
 
 Dictionary = Mapping[tuple[str, int], torch.Tensor]
-"""(part, scale) -> entries `(K, C, s, s)`."""
+"""(part, scale) -> entries `(K, C, s, s)`, normalised by `normalise_`."""
 
 
 def entry_shape(part: str, scale: int) -> tuple[int, int, int]:
@@ -153,18 +152,27 @@ def _statistics(features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     return features.mean((2, 3), keepdim=True), (variance + 1e-5).sqrt()
 
 
-def adain(entries: torch.Tensor, crop: torch.Tensor) -> torch.Tensor:
-    """Give entries `(K, C, s, s)` the mean and deviation of every channel of `crop` `(1, C, s, s)`."""
+def normalise_(entries: torch.Tensor) -> torch.Tensor:
+    """Give every channel of entries `(K, C, s, s)` mean 0 and deviation 1, in place: half of AdaIN, done once."""
     mean, deviation = _statistics(entries)
-    wanted_mean, wanted_deviation = _statistics(crop)
-    return (entries - mean) / deviation * wanted_deviation + wanted_mean
+    return entries.sub_(mean).div_(deviation)
 
 
 def best_entry(entries: torch.Tensor, crop: torch.Tensor) -> torch.Tensor:
-    """Return the entry `(1, C, s, s)`, in the statistics of the crop, that correlates most with it."""
-    scores = torch.cat([(adain(chunk, crop) * crop).sum((1, 2, 3)) for chunk in torch.split(entries, _CHUNK)])
-    best = int(scores.softmax(0).argmax())
-    return adain(entries[best : best + 1], crop)
+    """Return the entry that correlates most with a crop, in the mean and deviation of the crop's channels (AdaIN).
+
+    Args:
+        entries: normalised, `(K, C, s, s)`.
+        crop: features of a part, `(1, C, s, s)`.
+
+    Returns:
+        `(1, C, s, s)`.
+    """
+    mean, deviation = _statistics(crop)
+    # correlation with `entry * deviation + mean`, without making K of them
+    scores = entries.flatten(1) @ (deviation * crop).flatten() + (mean * crop).sum()
+    best = int(scores.softmax(0).argmax())  # of scores that the softmax cannot tell apart, the first
+    return entries[best : best + 1] * deviation + mean
 
 
 class DFDNet(nn.Module):
@@ -208,7 +216,7 @@ class DFDNet(nn.Module):
         Args:
             faces: `(B, 3, 512, 512)` RGB in `[-1, 1]`.
             boxes: of the four parts, one mapping per face; the official code takes one face at a time.
-            dictionary: entries of every part and scale.
+            dictionary: normalised entries of every part and scale.
 
         Returns:
             `(B, 3, 512, 512)` in `[-1, 1]`.

@@ -56,7 +56,7 @@ def entries(part: str, scale: int, count: int = 4) -> torch.Tensor:
 
 @pytest.fixture(scope="module")
 def dictionary() -> dfdnet.Dictionary:
-    return {(part, scale): entries(part, scale) for part in dfdnet.PARTS for scale in dfdnet.SCALES}
+    return {(part, scale): dfdnet.normalise_(entries(part, scale)) for part in dfdnet.PARTS for scale in dfdnet.SCALES}
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +131,7 @@ def test_a_face_does_not_depend_on_its_batch_mates(network: dfdnet.DFDNet, dicti
 def test_the_best_entry_is_the_crop_itself_when_the_dictionary_holds_it() -> None:
     crop = entries("nose", 64, 1)
     others = torch.randn(200, *crop.shape[1:], generator=torch.Generator().manual_seed(1))
-    with_it = torch.cat((others[:150], crop * 3 + 5, others[150:]))
+    with_it = dfdnet.normalise_(torch.cat((others[:150], crop * 3 + 5, others[150:])))
     torch.testing.assert_close(dfdnet.best_entry(with_it, crop), crop, atol=1e-3, rtol=1e-3)
 
 
