@@ -22,6 +22,18 @@ LEVELS = ("mild", "medium", "severe")
 SCALES = (4, 8, 16)
 ALL = [f"x{scale}_{level}" for scale in SCALES for level in LEVELS]
 DRAWS = 2000
+DIGESTS = {
+    "x4_mild": "22073de101b60ded2363a38af26d6315",
+    "x4_medium": "9628c4be13a66465cd585478cd81b98d",
+    "x4_severe": "4b0a2c96753ca2f73593e19e32703894",
+    "x8_mild": "41eae321c774a9bca6eed53f4f2900be",
+    "x8_medium": "334b9c05e61c2e49620cbb1aed5e3a9f",
+    "x8_severe": "0f81738c4af1071a607651ddc700a830",
+    "x16_mild": "4ccab60c12d0b2d94f7ccf196702cae0",
+    "x16_medium": "a1562a775efb23eb99347c433e9ae975",
+    "x16_severe": "665351fffc5c4110eb2928db5dd9f0db",
+}
+"""What the identity of each split began with when it was first released; stores hold results under it."""
 
 
 def degrade(pipeline: Pipeline, image: Pixels, sample_id: str, seed: int = 0) -> Pixels:
@@ -31,6 +43,12 @@ def degrade(pipeline: Pipeline, image: Pixels, sample_id: str, seed: int = 0) ->
 @pytest.mark.parametrize("level", LEVELS)
 def test_the_short_names_are_the_x8_splits(level: str, split_spec: Callable[[str], Spec]) -> None:
     assert split_spec(level).identity == split_spec(f"x8_{level}").identity
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_split_keeps_its_identity(name: str, split_spec: Callable[[str], Spec]) -> None:
+    """Whatever is added to the steps: a setting with a default would change it."""
+    assert split_spec(name).digest == DIGESTS[name]
 
 
 def test_given_degrades_nothing() -> None:
