@@ -22,6 +22,7 @@ restorebench: benchmarks of blind face restoration and photo enhancement
   restorebench run                 restore, score, report     adapter=[input,realesrgan] dataset=folder dataset.root=DIR
   restorebench score               score existing results     restored=DIR reference=DIR metric=[psnr,lpips_alex]
   restorebench synthesize          write degraded images      dataset=folder dataset.root=DIR degradation=[mild,severe]
+  restorebench reference           statistics of a set for FID and KID     dataset=ffhq_512 dataset.root=DIR
   restorebench report              rebuild tables, figures and page from the store     out=DIR
   restorebench list                adapters | datasets | degradations | metrics | experiments
   restorebench weights             list | fetch NAME... | verify
@@ -31,7 +32,7 @@ Each command has --help.  Everything a command writes goes below out=DIR (defaul
 Exit status: 0 complete, 3 finished with failed or skipped parts, 2 bad input.
 """
 
-HYDRA_COMMANDS = ("run", "score", "synthesize", "report")
+HYDRA_COMMANDS = ("run", "score", "synthesize", "reference", "report")
 PLAIN_COMMANDS = ("list", "weights", "doctor")
 
 
@@ -170,6 +171,16 @@ class _Jobs:
         for name, folder in folders.items():
             print(f"{name}: {folder}")
         return INCOMPLETE if failed else 0
+
+    def _reference(self, config: dict[str, Any]) -> int:
+        from .commands import COMPLETE, INCOMPLETE
+        from .reference_command import reference_config
+
+        made = reference_config(config, _console())
+        for sample, reason in made.failed.items():
+            print(f"left out: {sample}: {reason}")
+        print(f"{made.count} images: {made.path}")
+        return INCOMPLETE if made.failed else COMPLETE
 
     def _report(self, config: dict[str, Any]) -> int:
         from .commands import report_config

@@ -92,6 +92,23 @@ class SynthesizeSchema:
 
 
 @dataclass
+class ReferenceSchema:
+    """`restorebench reference`."""
+
+    dataset: dict[str, Any] = field(default_factory=dict)
+    metric: dict[str, Any] = field(default_factory=dict)
+    out: str = "auto"
+    merge: list[str] = field(default_factory=list)
+    part: str = "1/1"
+    rows: int = 4096
+    batch: int = 16
+    threads: int = 0
+    device: str = "auto"
+    limit: int = 0
+    fetch: bool = True
+
+
+@dataclass
 class ReportCommandSchema:
     """`restorebench report`."""
 
@@ -105,4 +122,5 @@ def register() -> None:
     store.store(name="run_schema", node=RunSchema)
     store.store(name="score_schema", node=ScoreSchema)
     store.store(name="synthesize_schema", node=SynthesizeSchema)
+    store.store(name="reference_schema", node=ReferenceSchema)
     store.store(name="report_schema", node=ReportCommandSchema)

@@ -51,8 +51,13 @@ def measure(info: MetricInfo) -> Measure:
             broken=f"{info.spec.target} cannot be built here ({type(error).__name__})",
         )
     if info.kind == "set":
-        return Measure(info, tuple(built.columns), built, needs_reference=True)
+        return Measure(info, tuple(built.columns), built, needs_reference=not own_reference(built))
     return Measure(info, tuple(built.columns), None, needs_reference="reference" in built.needs)
+
+
+def own_reference(metric: SetMetric) -> str:
+    """Return the set that a metric compares with instead of the references, or an empty string."""
+    return str(getattr(metric, "own_reference", ""))
 
 
 def stored_columns(info: MetricInfo, tables: Iterable[CellTable]) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from ..bench.results import feature_key
 from ..bench.store import Store
 from .fairness import Comparison, compare
 from .groups import Entrant, Group, Mask, text
-from .measures import Measure
+from .measures import Measure, own_reference
 from .rows import Names, Row, absent, blank, fairness_notes, join, one_line, ranks, was_computed, why_empty
 
 Values = Mapping[str, SetValue]
@@ -66,11 +66,16 @@ def _row(row: Row, entrant: Entrant, column: Column, measure: Measure, compared:
         n=n,
         reliable=reliable,
         note=join(
-            f"{n} restored against the {n} references of {row.dataset}",
+            f"{n} restored against {_other_side(measure, n, row.dataset)}",
             "" if reliable else f"unreliable below {measure.reliable_from} images",
             *fairness_notes(compared.comparison, entrant, n),
         ),
     )
+
+
+def _other_side(measure: Measure, n: int, dataset: str) -> str:
+    own = own_reference(measure.metric) if measure.metric else ""
+    return own or f"the {n} references of {dataset}"
 
 
 def _compare_all(group: Group, measure: Measure, metric: SetMetric, store: Store) -> _Compared:
@@ -89,7 +94,8 @@ def _compare_all(group: Group, measure: Measure, metric: SetMetric, store: Store
 
 def _compare(group: Group, entrant: Entrant, extractor: str, metric: SetMetric, store: Store, images: Mask) -> Values:
     """Compare the restored images with their references, seed by seed; several seeds are averaged."""
-    reference = store.features([feature_key(extractor, group.images[i].hq) for i in np.flatnonzero(images)])
+    hq = [] if own_reference(metric) else [group.images[i].hq for i in np.flatnonzero(images)]
+    reference = store.features([feature_key(extractor, sha256) for sha256 in hq])
     by_seed = []
     for table, rows in zip(entrant.tables, entrant.rows, strict=True):
         restored = table.images["restored"].to_numpy(dtype=object)[rows[images]]
@@ -101,7 +107,7 @@ def _compare(group: Group, entrant: Entrant, extractor: str, metric: SetMetric, 
 
 
 def _with_features(group: Group, entrant: Entrant, measure: Measure, store: Store) -> Mask:
-    """Images whose features, and those of their reference, are in the store, for every seed."""
+    """Images whose features, and those of the reference if it counts, are in the store, for every seed."""
     found = np.zeros(len(group.images), dtype=bool)
     if not was_computed(entrant, measure):
         return found
@@ -110,8 +116,8 @@ def _with_features(group: Group, entrant: Entrant, measure: Measure, store: Stor
         restored = [
             text(t.images["restored"].iat[rows[i]]) for t, rows in zip(entrant.tables, entrant.rows, strict=True)
         ]
-        keys = [feature_key(extractor, sha256) for sha256 in (group.images[i].hq, *restored) if sha256]
-        found[i] = len(keys) == 1 + len(restored) and all(store.has_features(key) for key in keys)
+        wanted = [group.images[i].hq, *restored] if measure.needs_reference else restored
+        found[i] = all(sha256 and store.has_features(feature_key(extractor, sha256)) for sha256 in wanted)
     return found
 
 

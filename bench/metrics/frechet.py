@@ -17,6 +17,7 @@ from ..api import Column, Features, SetValue
 from ..spec import Location
 from .inception import InceptionFeatures, Resize
 from .moments import moments, stack
+from .reference import Reference, find
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,7 +28,7 @@ RELIABLE_FROM = 2048  # fewer images than features: the covariance has no full r
 
 
 class FrechetInceptionDistance:
-    """FID between the restored images and their references.
+    """FID between the restored images and their references, or a reference set of its own such as FFHQ.
 
     `legacy` equals pytorch-fid and torch-fidelity, `clean` clean-fid.  One image in a set gives NaN: it has no
     covariance.  The value falls with the number of images by itself; below 2048 it is marked unreliable.
@@ -36,16 +37,39 @@ class FrechetInceptionDistance:
     version = 1
     reliable_from = RELIABLE_FROM
 
-    def __init__(self, resize: Resize = "legacy", checkpoint: Location | None = None) -> None:
-        """Choose the resize filter; `checkpoint` replaces the registry's Inception file."""
+    def __init__(
+        self, resize: Resize = "legacy", checkpoint: Location | None = None, reference: Location | None = None
+    ) -> None:
+        """Choose the resize filter and what to compare with.
+
+        Args:
+            resize: of the images, before the network.
+            checkpoint: replaces the registry's Inception file.
+            reference: statistics of a reference set, by path or name (`reference.find`); None compares with the
+                references of the set under test.
+
+        Raises:
+            DatasetError: there are no such statistics, or they are of other features.
+        """
         name, label = ("fid", "FID") if resize == "legacy" else ("fid_clean", "FID-clean")
-        self.columns = (Column(name, label, "1", higher_is_better=False, low=0.0, high=float("inf"), digits=2),)
-        self.identity = f"fid(resize={resize},covariance=unbiased)"
         self.extractor = InceptionFeatures(resize, checkpoint)
+        self._reference: Reference | None = None
+        self.own_reference = stated = ""
+        if reference is not None:
+            self._reference = find(reference, self.extractor)
+            self.own_reference, stated = self._reference.label, f",reference={self._reference.identity}"
+            name, label = f"{name}_to_{self._reference.column}", f"{label} to {self._reference.facts.name}"
+        self.columns = (Column(name, label, "1", higher_is_better=False, low=0.0, high=float("inf"), digits=2),)
+        self.identity = f"fid(resize={resize},covariance=unbiased{stated})"
 
     def compare(self, restored: Features, reference: Features) -> Mapping[str, SetValue]:
-        """Return `fid` or `fid_clean`; no interval is known for a single set."""
-        return {self.columns[0].name: SetValue(_distance(restored, reference))}
+        """Return the distance, such as `fid`; no interval is known for a single set.
+
+        With statistics of its own the metric leaves `reference` aside.
+        """
+        if self._reference is None:
+            return {self.columns[0].name: SetValue(_distance(restored, reference))}
+        return {self.columns[0].name: SetValue(_distance_to(restored, *self._reference.mean_and_covariance))}
 
 
 def _distance(restored: Features, reference: Features) -> float:
@@ -55,6 +79,29 @@ def _distance(restored: Features, reference: Features) -> float:
         return distance_of_rows(stack(restored), stack(reference))
     first, second = moments(restored.blocks()), moments(reference.blocks())
     return distance_of_moments(first.mean, first.covariance, second.mean, second.covariance)
+
+
+def _distance_to(restored: Features, mean: Array, covariance: Array) -> float:
+    if len(restored) < 2:
+        return float("nan")
+    if len(restored) < RELIABLE_FROM:
+        return distance_of_rows_to(stack(restored), mean, covariance)
+    own = moments(restored.blocks())
+    return distance_of_moments(mean, covariance, own.mean, own.covariance)
+
+
+def distance_of_rows_to(rows: Array, mean: Array, covariance: Array) -> float:
+    """Frechet distance of rows `(n, D)`, at least two, and a normal distribution, mean `(D,)`, covariance `(D, D)`.
+
+    With centred rows `X` the eigenvalues of `S1 S2` that are not zero are those of `X S2 X^T / (n - 1)`, `(n, n)`.
+    """
+    import scipy.linalg
+
+    x = (rows - rows.mean(0)) / np.sqrt(len(rows) - 1)
+    product = x @ covariance @ x.T
+    values = scipy.linalg.eigvalsh((product + product.T) / 2, check_finite=False)
+    root = np.sqrt(values.clip(min=0)).sum()
+    return _total(rows.mean(0) - mean, np.vdot(x, x), np.trace(covariance), root)
 
 
 def distance_of_rows(first: Array, second: Array) -> float:

@@ -16,6 +16,7 @@ from ..api import Column, Features, SetValue
 from ..spec import Location
 from .inception import InceptionFeatures, Resize
 from .moments import stack
+from .reference import SampledRows, find
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -44,25 +45,55 @@ class KernelInceptionDistance:
         seed: int = 2020,
         full_up_to: int = 8192,
         checkpoint: Location | None = None,
+        reference: Location | None = None,
     ) -> None:
-        """Choose the resize filter of the features and the estimator; `checkpoint` replaces the Inception file."""
+        """Choose the features, the estimator and what to compare with.
+
+        Args:
+            resize: of the images, before the network.
+            subsets: number of subsets, for large sets.
+            subset_size: images in each.
+            seed: the subsets are drawn from it.
+            full_up_to: images a side up to which all pairs are used.
+            checkpoint: replaces the registry's Inception file.
+            reference: statistics of a reference set, by path or name (`reference.find`), of which a sample of rows
+                is used; None compares with the references of the set under test.
+
+        Raises:
+            DatasetError: there are no such statistics, or they are of other features, or without rows.
+        """
         self.subsets, self.subset_size, self.seed, self.full_up_to = subsets, subset_size, seed, full_up_to
+        self.extractor = InceptionFeatures(resize, checkpoint)
+        self._rows: SampledRows | None = None
+        self.own_reference = stated = ""
+        name, label = "kid", "KID"
+        if reference is not None:
+            found = find(reference, self.extractor)
+            self._rows = SampledRows(found.rows)
+            self.own_reference = f"{len(self._rows)} of {found.label}"
+            stated = f",reference={found.identity},rows={len(self._rows)}"
+            name, label = f"kid_to_{found.column}", f"KID to {found.facts.name}"
         self.columns = (
-            Column("kid", "KID", "1", higher_is_better=False, low=-float("inf"), high=float("inf"), digits=5),
+            Column(name, label, "1", higher_is_better=False, low=-float("inf"), high=float("inf"), digits=5),
         )
         self.identity = (
             f"kid(resize={resize},kernel=cubic,estimator=unbiased,all_pairs_up_to={full_up_to},"
-            f"subsets={subsets}x{subset_size},seed={seed})"
+            f"subsets={subsets}x{subset_size},seed={seed}{stated})"
         )
-        self.extractor = InceptionFeatures(resize, checkpoint)
 
     def compare(self, restored: Features, reference: Features) -> Mapping[str, SetValue]:
-        """Return `kid`; NaN for fewer than two images on a side."""
+        """Return the distance, such as `kid`; NaN for fewer than two images on a side.
+
+        With a reference set of its own the metric leaves `reference` aside.
+        """
+        return {self.columns[0].name: self._value(restored, reference if self._rows is None else self._rows)}
+
+    def _value(self, restored: Features, reference: Features) -> SetValue:
         if min(len(restored), len(reference)) < 2:
-            return {"kid": SetValue(float("nan"))}
+            return SetValue(float("nan"))
         if max(len(restored), len(reference)) <= self.full_up_to:
-            return {"kid": all_pairs(stack(restored), stack(reference))}
-        return {"kid": subset_mean(restored, reference, self.subsets, self.subset_size, self.seed)}
+            return all_pairs(stack(restored), stack(reference))
+        return subset_mean(restored, reference, self.subsets, self.subset_size, self.seed)
 
 
 def all_pairs(first: Array, second: Array) -> SetValue:

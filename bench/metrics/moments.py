@@ -44,7 +44,7 @@ def moments(blocks: Iterable[NDArray[np.float32]]) -> Moments:
     for block in blocks:
         if len(block):
             part = _of_block(block.astype(np.float64))
-            total = part if total is None else _merge(total, part)
+            total = part if total is None else merge(total, part)
     if total is None:
         raise ValueError("moments of an empty set of features")
     return total
@@ -56,7 +56,8 @@ def _of_block(rows: NDArray[np.float64]) -> Moments:
     return Moments(len(rows), mean, centred.T @ centred)
 
 
-def _merge(first: Moments, second: Moments) -> Moments:
+def merge(first: Moments, second: Moments) -> Moments:
+    """Return the moments of two sets of rows together."""
     n = first.n + second.n
     shift = second.mean - first.mean
     scatter = first.scatter + second.scatter

@@ -1,0 +1,335 @@
+"""Statistics of a reference set, made once: what FID and KID need of FFHQ's 70,000 images, in one file.
+
+`restorebench reference` writes them (`.npz`, no pickle), shards merge, and FID or KID take them instead of the
+references of the set under test.  The statistics files of the field are read too: pytorch-fid's and clean-fid's `.npz`
+(`mu`, `sigma`), and BasicSR's and VQFR's `.pth` (`mean`, `cov`), such as `inception_FFHQ_512.pth`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import re
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..api import FeatureExtractor
+from ..errors import DatasetError, WeightsError
+from ..files import write_atomic
+from ..identity import extractor_id
+from ..weights import home, resolve
+from .moments import Moments, merge, moments
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float64]
+    Rows = NDArray[np.float32]
+
+FORMAT = 1
+KEPT_ROWS = 4096
+"""Feature rows kept for KID: 33 MB, and a standard error from the reference side far below that of 3,000 images."""
+
+_MODULUS = 2**256
+
+
+@dataclass
+class Gathered:
+    """Statistics of the images seen so far; memory does not grow with their number.
+
+    Attributes:
+        keep: number of feature rows to keep: those of the images whose sha256 hashes lowest, a uniform sample that
+            does not depend on order or shards.
+        moments: of all rows.
+        digest: sum of the sha256 of all images' pixels modulo 2^256, which does not depend on order or shards.
+        order: `(k,)` `uint64`, what the kept rows are sorted by.
+        rows: `(k, D)` `float32`, the kept rows.
+    """
+
+    keep: int = KEPT_ROWS
+    moments: Moments | None = None
+    digest: int = 0
+    order: NDArray[np.uint64] | None = None
+    rows: Rows | None = None
+
+    def add(self, rows: Rows, images: Sequence[str]) -> None:
+        """Take in feature rows `(n, D)` and the sha256 of the pixels they were made from."""
+        order = np.array([_place(sha256) for sha256 in images], dtype=np.uint64)
+        digest = sum(int(sha256, 16) for sha256 in images)
+        self.merge(Gathered(self.keep, moments([rows]), digest % _MODULUS, order, rows))
+
+    def merge(self, other: Gathered) -> None:
+        """Take in what was gathered elsewhere, of other images."""
+        self.keep = min(self.keep, other.keep)  # what one part has not kept cannot come back
+        if other.moments is None:
+            return
+        self.moments = other.moments if self.moments is None else merge(self.moments, other.moments)
+        self.digest = (self.digest + other.digest) % _MODULUS
+        order = np.concatenate([part for part in (self.order, other.order) if part is not None])
+        rows = np.concatenate([part for part in (self.rows, other.rows) if part is not None])
+        first = np.argsort(order, kind="stable")[: self.keep]
+        self.order, self.rows = order[first], rows[first]
+
+
+def _place(sha256: str) -> int:
+    """Place of an image in the sample; hashed again, so that the digest tells nothing about it."""
+    return int.from_bytes(hashlib.sha256(sha256.encode()).digest()[:8], "big")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a statistics file says about itself.
+
+    Attributes:
+        name: of the set.
+        count: number of images; None: the file does not say.
+        digest: see `Gathered`; empty: the file does not say.
+        extractor_id: identity of the features; empty: the file does not say.
+        keep: number of feature rows that were to be kept.
+        parts: digests of what was merged.
+        failed: ids of images that could not be read and are not in it.
+    """
+
+    name: str
+    count: int | None = None
+    digest: str = ""
+    extractor_id: str = ""
+    keep: int = KEPT_ROWS
+    parts: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
+
+
+def save(path: Path, gathered: Gathered, facts: Facts) -> None:
+    """Write statistics; equal statistics give equal bytes.
+
+    Args:
+        path: `.npz`; pytorch-fid reads its `mu` and `sigma` too.
+        gathered: of two images at least.
+        facts: name, extractor, parts and failures; the rest is taken from `gathered`.
+
+    Raises:
+        DatasetError: fewer than two images.
+        StoreError: it cannot be written.
+    """
+    if gathered.moments is None or gathered.moments.n < 2:
+        raise DatasetError(f"reference {facts.name}: two images are needed at least, for a covariance")
+    facts = replace(facts, count=gathered.moments.n, digest=f"{gathered.digest:064x}", keep=gathered.keep)
+    buffer = io.BytesIO()
+    np.savez(
+        buffer,
+        mu=gathered.moments.mean,
+        sigma=gathered.moments.covariance,
+        rows=np.empty((0, 0), np.float32) if gathered.rows is None else gathered.rows,
+        order=np.empty(0, np.uint64) if gathered.order is None else gathered.order,
+        facts=np.array(json.dumps({"format": FORMAT, **asdict(facts)}, sort_keys=True, ensure_ascii=False)),
+    )
+    write_atomic(path, buffer.getvalue())
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A statistics file, read when its numbers are needed.
+
+    Attributes:
+        path: the file.
+        facts: what it says about itself.
+        sha256: of the file.
+    """
+
+    path: Path
+    facts: Facts
+    sha256: str
+
+    @property
+    def identity(self) -> str:
+        """What stands in the identity of a metric: the set and its images, or the file where it does not say."""
+        if self.facts.digest:
+            return f"{self.facts.name},n={self.facts.count},images={self.facts.digest[:8]}"
+        return f"{self.facts.name},n=unknown,file={self.sha256[:8]}"
+
+    @property
+    def label(self) -> str:
+        """The set for people."""
+        return f"the {self.facts.count} images of {self.facts.name}" if self.facts.count else self.facts.name
+
+    @property
+    def column(self) -> str:
+        """The set as part of a column's name."""
+        return re.sub(r"\W+", "_", self.facts.name).strip("_").lower()
+
+    @cached_property
+    def mean_and_covariance(self) -> tuple[Array, Array]:
+        """Mean `(D,)` and unbiased covariance `(D, D)`.
+
+        Raises:
+            DatasetError: the file is damaged.
+        """
+        content = _torch_file(self.path) if self.path.suffix != ".npz" else _members(self.path, ("mu", "sigma"))
+        mean, covariance = (np.asarray(content[key], dtype=np.float64) for key in content)
+        mean = mean.reshape(-1)
+        if covariance.shape != (len(mean), len(mean)) or not np.isfinite(covariance).all():
+            raise DatasetError(f"{self.path}: mean of shape {mean.shape} and covariance {covariance.shape} do not fit")
+        return mean, covariance
+
+    @cached_property
+    def rows(self) -> Rows:
+        """Feature rows `(k, D)`, a uniform sample of the set.
+
+        Raises:
+            DatasetError: the file has none.
+        """
+        if not self.facts.digest:
+            raise DatasetError(
+                f"{self.path}: has no feature rows, which KID needs; make your own: restorebench reference"
+            )
+        return np.asarray(_members(self.path, ("rows",))["rows"], dtype=np.float32)
+
+    def gathered(self) -> Gathered:
+        """Return the statistics as they were gathered, to be merged.
+
+        Raises:
+            DatasetError: the file was not written by `save`.
+        """
+        if not self.facts.digest or self.facts.count is None:
+            raise DatasetError(f"{self.path}: cannot be merged: it does not say how many images it is made from")
+        mean, covariance = self.mean_and_covariance
+        order = np.asarray(_members(self.path, ("order",))["order"], dtype=np.uint64)
+        known = Moments(self.facts.count, mean, covariance * (self.facts.count - 1))
+        return Gathered(self.facts.keep, known, int(self.facts.digest, 16), order, self.rows)
+
+
+class SampledRows:
+    """The kept rows of a reference, as a metric reads features."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def blocks(self) -> Iterator[Rows]:
+        """Yield all rows as one block."""
+        yield self._rows
+
+
+def find(place: str, extractor: FeatureExtractor) -> Reference:
+    """Return the statistics a metric was told to compare with.
+
+    Args:
+        place: a file; or the name of one that `restorebench reference` keeps; or of one in the weights registry, such
+            as `inception-ffhq-512`.
+        extractor: the metric's; the statistics must be of its features.
+
+    Raises:
+        DatasetError: there is no such file, or it is of other features.
+    """
+    reference = _open(str(located(place)), _stamp(located(place)))
+    known = reference.facts.extractor_id
+    if known and known != extractor_id(extractor):
+        raise DatasetError(f"{reference.path}: features of {known}, but the metric's are {extractor_id(extractor)}")
+    if reference.path.suffix != ".npz" and "antialias=no" not in extractor.identity:
+        raise DatasetError(f"{reference.path}: .pth statistics are of the legacy resize; choose resize=legacy")
+    return reference
+
+
+def located(place: str) -> Path:
+    """Return the file of a path or name.
+
+    Raises:
+        DatasetError: there is none.
+    """
+    path = Path(place).expanduser()
+    kept = folder() / f"{place}.npz"
+    if path.is_file():
+        return path
+    if kept.is_file():
+        return kept
+    try:
+        return resolve({place: None}, fetch=False)[place].path
+    except WeightsError as error:
+        names = ", ".join(sorted(file.stem for file in folder().glob("*.npz"))) or "none yet"
+        raise DatasetError(
+            f"reference {place}: no such file, and no statistics of that name (kept in {folder()}: {names}); make "
+            f"them with: restorebench reference dataset=... out={place}.  {error}"
+        ) from None
+
+
+def folder() -> Path:
+    """Return where statistics that have a name lie."""
+    return home() / "references"
+
+
+def load(path: Path) -> Reference:
+    """Open a statistics file; its numbers are read when they are needed.
+
+    Raises:
+        DatasetError: it is no statistics file.
+    """
+    return _open(str(path), _stamp(path))
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise DatasetError(f"{path}: cannot be read ({error.strerror})") from None
+    return status.st_mtime_ns, status.st_size
+
+
+@lru_cache(maxsize=16)
+def _open(path: str, stamp: tuple[int, int]) -> Reference:  # noqa: ARG001 - a changed file is another one
+    file = Path(path)
+    with file.open("rb") as opened:
+        sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
+    if file.suffix != ".npz":
+        return Reference(file, Facts(file.stem), sha256)
+    names = _names(file)
+    if not {"mu.npy", "sigma.npy"} <= names:
+        raise DatasetError(
+            f"{file}: no statistics: holds {', '.join(sorted(names)) or 'nothing'}, expected mu and sigma"
+        )
+    if "facts.npy" not in names:
+        return Reference(file, Facts(file.stem), sha256)
+    told = json.loads(str(_members(file, ("facts",))["facts"]))
+    if told.pop("format") != FORMAT:
+        raise DatasetError(f"{file}: written by another version of restorebench; make it again")
+    return Reference(file, Facts(**{**told, "parts": tuple(told["parts"]), "failed": tuple(told["failed"])}), sha256)
+
+
+def _names(path: Path) -> set[str]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return set(archive.namelist())
+    except zipfile.BadZipFile as error:
+        raise DatasetError(f"{path}: damaged statistics ({error})") from None
+
+
+def _members(path: Path, names: Sequence[str]) -> Mapping[str, NDArray[Any]]:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in names}
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise DatasetError(f"{path}: damaged statistics ({error})") from None
+
+
+def _torch_file(path: Path) -> Mapping[str, Any]:
+    """Read `mean` and `cov`, as arrays or tensors, and nothing that could run."""
+    import torch
+    from numpy._core.multiarray import _reconstruct
+
+    rebuild = [(_reconstruct, f"numpy.{core}.multiarray._reconstruct") for core in ("core", "_core")]
+    plain: list[Any] = [*rebuild, np.ndarray, np.dtype, np.dtypes.Float64DType, np.dtypes.Float32DType]
+    try:
+        with torch.serialization.safe_globals(plain):
+            content = torch.load(path, map_location="cpu", weights_only=True)
+        return {key: content[key] for key in ("mean", "cov")}
+    except Exception as error:  # damaged files raise nearly anything
+        reason = str(error).strip().partition("\n")[0]
+        raise DatasetError(f"{path}: no statistics with mean and cov ({type(error).__name__}: {reason})") from None
