@@ -116,7 +116,7 @@ def test_every_configuration_that_is_shown_builds_something_that_is_shown(reader
     shown = blocks("yaml")
     assert shown
     for block in shown:
-        assert re.match(r"# @package (adapter|metric|dataset)\.\w+\n", block.text), block.page
+        assert re.match(r"# @package (adapter|metric|dataset|degradation)\.\w+\n", block.text), block.page
         content = yaml.safe_load(block.text)
         filled = {key: str(reader) if value == "???" else value for key, value in content.items()}
         assert Spec.of(filled, block.page).build() is not None
