@@ -13,8 +13,13 @@ from .errors import StoreError
 _TEMPORARY = ".tmp-"
 
 
-def write_atomic(path: Path, data: bytes) -> None:
+def write_atomic(path: Path, data: bytes, *, durable: bool = True) -> None:
     """Write through a temporary file in the same folder: write, fsync, rename.
+
+    Args:
+        path: the file.
+        data: its content.
+        durable: fsync before the rename; files whose content is checked whenever they are read may go without.
 
     Raises:
         StoreError: the disk is full, or the folder cannot be written.
@@ -24,8 +29,9 @@ def write_atomic(path: Path, data: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         temporary.replace(path)
     except BaseException as error:
         with contextlib.suppress(OSError):  # such as a file where a folder should be: nothing was written

@@ -143,7 +143,7 @@ class Store:
         if self.has_image(sha256):
             return sha256, self._images[sha256]
         data = encode_png(image)
-        write_atomic(self.image_path(sha256), data)
+        write_atomic(self.image_path(sha256), data, durable=False)
         self._images[sha256] = len(data)
         return sha256, len(data)
 
