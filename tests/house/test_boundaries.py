@@ -104,7 +104,8 @@ def test_imports_inside_the_package_are_relative(modules: dict[str, Path]) -> No
 def undeclared(files: list[Path], wanted: list[str], own: set[str]) -> set[tuple[str, str]]:
     """Return `(file, library)` of each import that no requirement of `wanted` brings."""
     declared = {name_of(requirement) for requirement in wanted}
-    distributions = metadata.packages_distributions()
+    # the wheel of dlib names only its extension module
+    distributions = {"dlib": ["dlib-bin"], **metadata.packages_distributions()}
     return {
         (file.name, top)
         for file in files
