@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from ..bench.api import Batch, Card, Weights
@@ -76,7 +77,7 @@ class OwnNetwork:
         self.values, self.channels, self.multiple_of = values, channels, multiple_of
         self.weights: Weights = {"checkpoint": checkpoint}
         self.card = Card(
-            name=name or checkpoint.replace("\\", "/").rpartition("/")[2].rpartition(".")[0] or checkpoint,
+            name=name or Path(checkpoint).stem or "network",
             paper=paper,
             task=task,
             input=input,

@@ -90,6 +90,8 @@ def _present(needed: Mapping[str, str | None]) -> str:
     """Say whether the weights are here, without fetching any."""
     if not needed:
         return "none needed"
+    if any(file is not None for file in needed.values()):
+        return "a file of your own"
     try:
         weights.resolve(needed, fetch=False)
     except RestorebenchError:

@@ -14,7 +14,8 @@ _OPERATORS = ("bc", "ex", "vb")
 """Black clipping, exposure, vibrance: the order they are applied in."""
 
 _SIDE = 256  # height the strength is predicted at
-_PIXELS = 2**20  # pixels rendered at once; operators work pixel by pixel, so cutting changes nothing
+_PIXELS = {"cpu": 2**13, "cuda": 2**20}
+"""Pixels rendered at once: what fits a cache, or memory.  Operators work pixel by pixel; cutting changes nothing."""
 
 
 class Encoder(nn.Module):
@@ -55,7 +56,8 @@ class Renderer(nn.Module):
 
     def forward(self, image: Tensor, strength: Tensor) -> Tensor:
         """Return `(B, 3, H, W)`."""
-        rows = max(1, _PIXELS // image.shape[3])
+        pixels = _PIXELS.get(image.device.type, _PIXELS["cuda"])
+        rows = max(1, pixels // (image.shape[0] * image.shape[3]))
         parts = [self._colours(part, strength[:, :, None, None]) for part in torch.split(image, rows, dim=2)]
         return torch.cat(parts, dim=2)
 
