@@ -72,6 +72,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("output", type=Path, help="a .safetensors file to write")
     options = parser.parse_args(arguments)
     try:
+        from tensorflow.errors import OpError
         from tensorflow.train import load_checkpoint
     except ImportError:
         print("TensorFlow is needed for this one conversion: pip install tensorflow", file=sys.stderr)
@@ -81,7 +82,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         reader = load_checkpoint(options.checkpoint)
         state = convert(reader.get_variable_to_shape_map(), reader.get_tensor)
-    except (RestorebenchError, ValueError) as error:  # TensorFlow raises ValueError where no checkpoint is
+    except (RestorebenchError, OpError, ValueError) as error:  # what TensorFlow raises where no checkpoint is
         print(f"{options.checkpoint}: {error}", file=sys.stderr)
         return 2
     save_file(state, options.output)
