@@ -24,6 +24,8 @@ restorebench: benchmarks of blind face restoration and photo enhancement
   restorebench synthesize          write degraded images      dataset=folder dataset.root=DIR degradation=[mild,severe]
   restorebench reference           statistics of a set for FID and KID     dataset=ffhq_512 dataset.root=DIR
   restorebench report              rebuild tables, figures and page from the store     out=DIR
+  restorebench align               cut the faces out of photos             align PHOTOS --out FACES
+  restorebench paste               put restored faces back                 paste RESTORED --faces FACES/faces.json ...
   restorebench list                adapters | datasets | degradations | metrics | experiments
   restorebench weights             list | fetch NAME... | verify
   restorebench doctor              check this machine; doctor store DIR checks every digest of a store
@@ -33,7 +35,7 @@ Exit status: 0 complete, 3 finished with failed or skipped parts, 2 bad input.
 """
 
 HYDRA_COMMANDS = ("run", "score", "synthesize", "reference", "report")
-PLAIN_COMMANDS = ("list", "weights", "doctor")
+PLAIN_COMMANDS = ("list", "weights", "doctor", "align", "paste")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -81,6 +83,10 @@ def _plain(command: str, arguments: list[str]) -> int:
         from .weights_command import main as weights
 
         return weights(arguments)
+    if command in ("align", "paste"):
+        from . import align_command
+
+        return align_command.align_main(arguments) if command == "align" else align_command.paste_main(arguments)
     from .listing import main as listing
 
     return listing(arguments)

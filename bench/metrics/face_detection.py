@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 # Longest sides the image is brought down to, in turn, until a face is found: YuNet was trained for faces of 10 to 300
 # pixels, and places points on large soft faces badly.
 _SIDES = (320, 1024)
+# Of a photo that may hold several, near and far, all of these are looked at.
+_PHOTO_SIDES = (320, 1024, 2048)
+_LARGEST = 300
 _CONFIDENCE = 0.6
 _OVERLAP = 0.3
 IDENTITY = "yunet-2023mar@320,1024"
@@ -57,6 +60,18 @@ class FaceDetector:
                 return sorted(faces, key=lambda face: -face.area)
         return []
 
+    def every(self, image: Pixels) -> list[Face]:
+        """Return all faces of a photo, largest first; each at the largest size at which it is one YuNet was made for."""
+        found: list[Face] = []
+        longest = max(image.shape[:2])
+        sides = sorted({min(side, longest) for side in _PHOTO_SIDES})
+        for side in reversed(sides):
+            most = np.inf if side == sides[0] else _LARGEST * longest / side
+            for face in self._detect(image, side / longest):
+                if face.area <= most**2 and not any(_same(face, known) for known in found):
+                    found.append(face)
+        return sorted(found, key=lambda face: -face.area)
+
     def _detect(self, image: Pixels, scale: float) -> list[Face]:
         import cv2
 
@@ -71,6 +86,10 @@ class FaceDetector:
 def _face(row: Points, back: Points) -> Face:
     corner, size = row[0:2] * back, row[2:4] * back
     return Face(row[4:14].reshape(5, 2) * back, corner + size / 2, float(size.prod()))
+
+
+def _same(one: Face, other: Face) -> bool:
+    return bool(np.linalg.norm(one.centre - other.centre) < max(one.area, other.area) ** 0.5 / 2)
 
 
 def nearest(faces: list[Face], points: Points) -> Face | None:
