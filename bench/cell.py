@@ -51,7 +51,7 @@ class Cell:
         ranked: False for rows that are no competitors.
         card: the restorer's card as plain data.
         dataset_card: the data set's card as plain data.
-        protocol: name of the bundle of choices.
+        protocol: name of the recipe the metrics were chosen by; each has rows of its own.
         skipped: why nothing was evaluated, or empty.
     """
 
@@ -71,7 +71,8 @@ class Cell:
     @property
     def key(self) -> str:
         """Name of the cell in the store; a later evaluation of the same cell replaces its table."""
-        return digest(self.restorer, self.restorer_id, self.dataset, self.split, self.split_id, str(self.seed))
+        recipe = () if self.protocol == "standard" else (self.protocol,)
+        return digest(self.restorer, self.restorer_id, self.dataset, self.split, self.split_id, str(self.seed), *recipe)
 
     def to_json(self) -> dict[str, Any]:
         """Return the cell as JSON-able data."""

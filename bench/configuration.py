@@ -187,6 +187,7 @@ def _common(config: Mapping[str, Any]) -> dict[str, Any]:
         "out": Path(config["out"]).expanduser(),
         "options": Options(**{name: config[name] for name in names}),
         "sort": tuple(config["report"]["sort"]),
+        "protocol": config["protocol"],
         "fetch": config["fetch"],
         "reference_row": config["reference_row"],
     }

@@ -59,6 +59,7 @@ class Request:
     splits_chosen: bool = True
     options: Options = field(default_factory=Options)
     sort: tuple[str, ...] = ("lpips_alex", "psnr")
+    protocol: str = "standard"
     fetch: bool = True
 
 
@@ -257,6 +258,7 @@ def _cells(
                     ranked=row.restorer.card.ranked,
                     card=asdict(row.restorer.card),
                     dataset_card=card,
+                    protocol=request.protocol,
                     skipped=row.skipped,
                 )
                 for seed in seeds

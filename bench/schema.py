@@ -45,6 +45,7 @@ class EvaluationSchema:
     """Shared by `run` and `score`."""
 
     metric: dict[str, Any] = field(default_factory=dict)
+    protocol: str = "standard"
     executor: Any = MISSING
     out: str = "out"
     batch: int = 4
