@@ -349,6 +349,9 @@ class SetMetric(Protocol):
     Attributes:
         extractor: supplies the features.
         reliable_from: number of images below which the value is marked unreliable.
+
+    An optional attribute `own_reference` names the set that a metric compares with instead of the references, for
+    people; its `compare` then leaves `reference` aside, and sets without references get a value too.
     """
 
     columns: tuple[Column, ...]
