@@ -7,7 +7,8 @@ such images, not about these alone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -40,7 +41,9 @@ def interval(values: NDArray[np.float64], *key: str) -> Interval | None:
     """Return the 95 % interval of the mean, or None where the data allow none.
 
     Fewer than 8 values, or a value that is not finite: None.  8 to 19: Student's t.  From 20: the
-    bias-corrected and accelerated bootstrap, 2000 resamples.
+    bias-corrected and accelerated bootstrap, 2000 resamples, with its normal quantile replaced by
+    `sqrt(n / (n - 1))` times Student's: resamples spread too little by just that, and without it the interval
+    of 20 normal values holds the mean in 92 % of cases only.  Measured: docs/statistics.md.
 
     Args:
         values: `(n,)`, one per image, in order of image id.
@@ -48,7 +51,8 @@ def interval(values: NDArray[np.float64], *key: str) -> Interval | None:
             restorers that are compared have in common (data set and split).
 
     Source:
-        Efron, Better bootstrap confidence intervals, JASA 82 (1987), eqs. 2.3 and 6.6.
+        Efron, Better bootstrap confidence intervals, JASA 82 (1987), eqs. 2.3 and 6.6; Hesterberg, What teachers
+        should know about the bootstrap, The American Statistician 69 (2015), sect. 3.2 (expanded quantiles).
     """
     n = len(values)
     if n < MIN_INTERVAL or not np.isfinite(values).all():
@@ -70,27 +74,37 @@ def _student(values: NDArray[np.float64], mean: float) -> Interval:
 
 
 def _bca(values: NDArray[np.float64], mean: float, key: tuple[str, ...]) -> Interval:
-    from scipy.special import ndtr, ndtri
+    from scipy.special import ndtr, ndtri, stdtrit
 
+    n = len(values)
     means = _resampled_means(values, key)
     below = (np.count_nonzero(means < mean) + np.count_nonzero(means <= mean)) / (2 * _RESAMPLES)
     bias = float(ndtri(np.clip(below, 0.5 / _RESAMPLES, 1 - 0.5 / _RESAMPLES)))
     influence = values - mean  # of each image on the mean; the jackknife's differences up to a factor
     acceleration = float(np.sum(influence**3) / (6 * np.sum(influence**2) ** 1.5))
-    shift = bias + np.array([ndtri(ALPHA / 2), ndtri(1 - ALPHA / 2)])
+    quantile = (n / (n - 1)) ** 0.5 * float(stdtrit(n - 1, 1 - ALPHA / 2))
+    shift = bias + np.array([-quantile, quantile])
     low, high = np.quantile(means, ndtr(bias + shift / (1 - acceleration * shift)))
     return Interval(float(low), float(high))
 
 
 def _resampled_means(values: NDArray[np.float64], key: tuple[str, ...]) -> NDArray[np.float64]:
+    draws = _kept_draws if len(values) * _RESAMPLES <= _CHUNK else _draws
+    return np.concatenate([values[drawn].mean(axis=1) for drawn in draws(len(values), key)])
+
+
+def _draws(n: int, key: tuple[str, ...]) -> Iterator[NDArray[np.int32]]:
+    """Yield the resamples of `n` images, some rows at a time."""
     generator = numpy_generator(0, "bootstrap", *key)
-    n = len(values)
     rows = max(1, _CHUNK // n)
-    means = [
-        values[generator.integers(0, n, (min(rows, _RESAMPLES - start), n), dtype=np.int32)].mean(axis=1)
-        for start in range(0, _RESAMPLES, rows)
-    ]
-    return np.concatenate(means)
+    for start in range(0, _RESAMPLES, rows):
+        yield generator.integers(0, n, (min(rows, _RESAMPLES - start), n), dtype=np.int32)
+
+
+@lru_cache(maxsize=8)
+def _kept_draws(n: int, key: tuple[str, ...]) -> tuple[NDArray[np.int32], ...]:
+    """The same, kept for the next metric and restorer; at most 4 MiB each."""
+    return tuple(_draws(n, key))
 
 
 def smallest_p(n: int) -> float:
