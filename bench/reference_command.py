@@ -18,7 +18,8 @@ from .errors import ConfigError, DatasetError, ImageError
 from .evaluate import device_of, set_arithmetic
 from .identity import extractor_id
 from .images import Pixels, pixel_digest, read, to_tensor
-from .metrics.reference import Facts, Gathered, folder, load, save
+from .metrics.gathering import Gathered
+from .metrics.reference import Facts, folder, load, save
 from .provenance import cores
 from .restoring import batches
 from .weights import resolve

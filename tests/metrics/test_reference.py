@@ -18,8 +18,9 @@ from restorebench.bench.errors import DatasetError
 from restorebench.bench.identity import extractor_id, metric_id
 from restorebench.bench.metrics import frechet, kernel_distance, reference
 from restorebench.bench.metrics.frechet import FrechetInceptionDistance
+from restorebench.bench.metrics.gathering import Gathered
 from restorebench.bench.metrics.kernel_distance import KernelInceptionDistance
-from restorebench.bench.metrics.reference import Facts, Gathered, SampledRows, save
+from restorebench.bench.metrics.reference import Facts, SampledRows, save
 from restorebench.bench.reference_command import gather
 
 WIDTH = 48
