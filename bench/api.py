@@ -335,11 +335,12 @@ class Features(Protocol):
 
 
 class SetValue(NamedTuple):
-    """A set-level score with its 95 % interval, where one is known."""
+    """A set-level score with its 95 % interval, where one is known, and what must be said of it."""
 
     value: float
     low: float | None = None
     high: float | None = None
+    note: str = ""
 
 
 @runtime_checkable

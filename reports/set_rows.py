@@ -54,7 +54,7 @@ def _row(row: Row, entrant: Entrant, column: Column, measure: Measure, compared:
     n = int(np.count_nonzero(compared.comparison.shown(entrant)))
     if not n:
         return replace(row, note=why_empty(entrant, measure))
-    value, low, high = compared.values[entrant.name][column.name]
+    value, low, high, said = compared.values[entrant.name][column.name]
     if math.isnan(value):
         return replace(row, n=n, note=f"not defined for {n} {'image' if n == 1 else 'images'}")
     reliable = n >= measure.reliable_from
@@ -68,6 +68,7 @@ def _row(row: Row, entrant: Entrant, column: Column, measure: Measure, compared:
         note=join(
             f"{n} restored against {_other_side(measure, n, row.dataset)}",
             "" if reliable else f"unreliable below {measure.reliable_from} images",
+            said,
             *fairness_notes(compared.comparison, entrant, n),
         ),
     )

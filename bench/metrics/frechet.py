@@ -9,13 +9,14 @@ side when a set has fewer images than features.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from ..api import Column, Features, SetValue
 from ..spec import Location
 from .inception import InceptionFeatures, Resize
+from .jackknife import Without, with_interval
 from .moments import moments, stack
 from .reference import Reference, find
 
@@ -38,7 +39,11 @@ class FrechetInceptionDistance:
     reliable_from = RELIABLE_FROM
 
     def __init__(
-        self, resize: Resize = "legacy", checkpoint: Location | None = None, reference: Location | None = None
+        self,
+        resize: Resize = "legacy",
+        checkpoint: Location | None = None,
+        reference: Location | None = None,
+        interval: Literal["none", "jackknife"] = "none",
     ) -> None:
         """Choose the resize filter and what to compare with.
 
@@ -47,10 +52,13 @@ class FrechetInceptionDistance:
             checkpoint: replaces the registry's Inception file.
             reference: statistics of a reference set, by path or name (`reference.find`); None compares with the
                 references of the set under test.
+            interval: `jackknife` gives a 95 % interval, for the time of twenty distances more (20 to 40 s from 2048
+                images on); it changes no value, so it is no part of the identity.
 
         Raises:
             DatasetError: there are no such statistics, or they are of other features.
         """
+        self.interval = interval
         name, label = ("fid", "FID") if resize == "legacy" else ("fid_clean", "FID-clean")
         self.extractor = InceptionFeatures(resize, checkpoint)
         self._reference: Reference | None = None
@@ -63,13 +71,25 @@ class FrechetInceptionDistance:
         self.identity = f"fid(resize={resize},covariance=unbiased{stated})"
 
     def compare(self, restored: Features, reference: Features) -> Mapping[str, SetValue]:
-        """Return the distance, such as `fid`; no interval is known for a single set.
+        """Return the distance, such as `fid`, with an interval if one was asked for.
 
-        With statistics of its own the metric leaves `reference` aside.
+        With statistics of its own the metric leaves `reference` aside; else rows of one number are one image and its
+        reference, and are left out together.
         """
+        value = self._distance(restored, reference)
+        paired = self._reference is not None or len(restored) == len(reference)
+        if self.interval == "none" or not paired:
+            return {self.columns[0].name: SetValue(value)}
+
+        def without(group: int, groups: int) -> float:
+            return self._distance(Without(restored, group, groups), Without(reference, group, groups))
+
+        return {self.columns[0].name: with_interval(value, len(restored), without)}
+
+    def _distance(self, restored: Features, reference: Features) -> float:
         if self._reference is None:
-            return {self.columns[0].name: SetValue(_distance(restored, reference))}
-        return {self.columns[0].name: SetValue(_distance_to(restored, *self._reference.mean_and_covariance))}
+            return _distance(restored, reference)
+        return _distance_to(restored, *self._reference.mean_and_covariance)
 
 
 def _distance(restored: Features, reference: Features) -> float:

@@ -55,10 +55,8 @@ def family_error(restorers: int, n: int, tables: int = DATA_SETS) -> float:
 
 def table() -> list[str]:
     """Return the lines of the table of docs/statistics.md."""
-    lines = [f"| scores | {' | '.join(f'n = {n}' for n in SIZES)} |", f"| :-- |{' --: |' * len(SIZES)}"]
-    for distribution in ALL:
-        lines.append(line(distribution))
-    return lines
+    heads = [f"| scores | {' | '.join(f'n = {n}' for n in SIZES)} |", f"| :-- |{' --: |' * len(SIZES)}"]
+    return [*heads, *map(line, ALL)]
 
 
 def line(distribution: Distribution) -> str:
