@@ -41,7 +41,7 @@ def convert(names: Iterable[str], read: Read) -> dict[str, torch.Tensor]:
     """
     import torch
 
-    from .networks.checkpoint import check
+    from ..bench.checkpoint import check
     from .networks.dpe import DPE, variable_names
 
     found: dict[str, str] = {}

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from ..bench.api import Batch, Card
+from ..bench.checkpoint import load_strict
 from ..bench.errors import WeightsError
 from ..bench.images import to_pixels
 from ..bench.spec import Location
 from .landmarks import Dlib68, as_points, part_boxes, read_landmarks
 from .learned import Learned
-from .networks.checkpoint import load_strict
 from .resizing import pillow_resized
 
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from ..bench.api import Batch
+from ..bench.checkpoint import check
 from ..bench.errors import ConfigError
 from ..bench.seeds import torch_generator
 from ..bench.spec import Location
 from .learned import Learned
-from .networks.checkpoint import check
 
 if TYPE_CHECKING:
     import torch

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from ..bench.api import Batch, Card, Weights
+from ..bench.checkpoint import load_strict, read
 from ..bench.errors import RestorerError
 from ..bench.spec import Location
-from .networks.checkpoint import load_strict, read
 
 if TYPE_CHECKING:
     import torch

@@ -9,10 +9,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from ..bench.api import Batch, Card, Weights
+from ..bench.checkpoint import check, load_strict, read
 from ..bench.errors import RestorerError
 from ..bench.spec import Location
 from .learned import Learned
-from .networks.checkpoint import check, load_strict, read
 
 if TYPE_CHECKING:
     import torch

@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..bench.api import Batch, Card
+from ..bench.checkpoint import load_strict, read
 from ..bench.spec import Location
 from .learned import Learned
-from .networks.checkpoint import load_strict, read
 from .resizing import pillow_resized
 
 if TYPE_CHECKING:

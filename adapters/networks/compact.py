@@ -9,8 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...bench.checkpoint import load_strict, read
 from ...bench.errors import WeightsError
-from .checkpoint import load_strict, read
 from .ncnn import Convolution, layers
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...bench.checkpoint import check
+from ...bench.checkpoint import read as read_torch
 from ...bench.errors import WeightsError
-from .checkpoint import check
-from .checkpoint import read as read_torch
 from .ncnn import convolutions
 
 if TYPE_CHECKING:

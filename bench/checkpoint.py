@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...bench.errors import WeightsError, listing
+from .errors import WeightsError, listing
 
 if TYPE_CHECKING:
     import torch
