@@ -80,7 +80,7 @@ def _plain(command: str, arguments: list[str]) -> int:
 
         return doctor(arguments)
     if command == "weights":
-        from .weights_command import main as weights
+        from .weights.command import main as weights
 
         return weights(arguments)
     if command in ("align", "paste"):
@@ -201,7 +201,6 @@ class _Jobs:
         print_table(result.leaderboard, console)
         page = (result.out / "report" / "index.html").resolve()
         lines = [f"{result.failed} failed rows, see the table of failures in the page"] if result.failed else []
-        lines += [f"skipped {part['kind']} {part['name']}: {part['reason']}" for part in result.skipped]
         for line in (*lines, f"report: {page}"):
             console.print(line, markup=False, highlight=False, soft_wrap=True)
 

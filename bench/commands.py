@@ -161,7 +161,7 @@ def perform(request: Request, config: Mapping[str, Any], console: Console | None
         for name, card in plan.datasets.items():
             _tell_difference(console, name, str(card["differs"]))
         for part in plan.skipped:
-            _say(console, f"skipped: {part['kind']} {part['name']}: {part['reason']}")
+            _say(console, f"skipped: {part['kind']} {part['name']}: {part['detail']}")
         with Progress(plan.images, console) as progress:
             failed = execute(plan, executor, store, progress)
         facts = {

@@ -115,7 +115,7 @@ def record(plan: Plan, store: Store, facts: Mapping[str, Any]) -> dict[str, Any]
         "weights": [
             {"name": w.name, "sha256": w.sha256, "verified": w.verified, "licence": w.licence} for w in plan.weights
         ],
-        "skipped": [dict(item) for item in plan.skipped],
+        "skipped": [{key: part[key] for key in ("kind", "name", "reason")} for part in plan.skipped],
         **facts,
     }
     write_atomic(path, json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, default=str).encode())

@@ -44,7 +44,15 @@ class ImageError(InputError):
 
 
 class WeightsError(RestorebenchError):
-    """Weights are absent, or are not the ones their sha256 promises."""
+    """Weights are absent, or are not the ones their sha256 promises.
+
+    Attributes:
+        summary: the message without what was tried just now: the same on every machine and every day.
+    """
+
+    def __init__(self, message: str, summary: str = "") -> None:
+        super().__init__(message)
+        self.summary = summary or message
 
 
 class RestorerError(RestorebenchError):

@@ -161,8 +161,8 @@ def _metric(
     try:
         weights.update(resolve(metric_weights(metric), fetch=fetch))
     except WeightsError as error:
-        skipped.append({"kind": "metric", "name": name, "reason": str(error)})
-        return MetricInfo(name, f"{metric.identity} v{metric.version}", kind, spec, skipped=str(error))
+        skipped.append({"kind": "metric", "name": name, "reason": error.summary, "detail": str(error)})
+        return MetricInfo(name, f"{metric.identity} v{metric.version}", kind, spec, skipped=error.summary)
     features = extractor_id(metric.extractor) if isinstance(metric, SetMetric) else ""
     return MetricInfo(name, metric_id(metric), kind, spec, features)
 
@@ -199,8 +199,8 @@ def _restorer(name: str, spec: Spec, fetch: bool, weights: dict[str, Weight], sk
     try:
         weights.update(resolve(restorer.weights, fetch=fetch))
     except WeightsError as error:
-        skipped.append({"kind": "adapter", "name": name, "reason": str(error)})
-        return _Chosen(name, restorer, f"{spec.identity} v{restorer.version}", str(error))
+        skipped.append({"kind": "adapter", "name": name, "reason": error.summary, "detail": str(error)})
+        return _Chosen(name, restorer, f"{spec.identity} v{restorer.version}", error.summary)
     return _Chosen(name, restorer, restorer_id(spec, restorer), "")
 
 

@@ -105,7 +105,7 @@ def _build(net: str, file: Path, device: torch.device) -> tuple[Any, list[torch.
     import lpips
     import torch
 
-    from ..unpickle import load_numpy_pickle
+    from ..weights.unpickle import load_numpy_pickle
 
     content = load_numpy_pickle(file)
     with warnings.catch_warnings(), torch.device("meta"):  # the classifier would be drawn at random only to be dropped

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from restorebench.bench import catalogue, download
+from restorebench.bench.weights import catalogue, download
 
 
 def sha256(data: bytes) -> str:

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from restorebench.bench import doctor
-from restorebench.bench.catalogue import entry
 from restorebench.bench.errors import StoreError
 from restorebench.bench.store import Commit, Store
+from restorebench.bench.weights.catalogue import entry
 
 NIQE = "niqe-parameters"
 

@@ -13,7 +13,7 @@ import pytest
 
 from restorebench.bench import weights
 from restorebench.bench.errors import WeightsError
-from restorebench.bench.pip_settings import pip_settings
+from restorebench.bench.weights.pip_settings import pip_settings
 
 DATA = bytes(range(256)) * 3000
 WHEEL = "thing-1.0-py3-none-any.whl"

@@ -11,10 +11,10 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from ..errors import WeightsError
 from . import archive, registry
 from .catalogue import Entry, Manual, Member, Source, siblings
 from .download import SourceError, disk_error, download, file_digest, settle
-from .errors import WeightsError
 from .pip_settings import pip_settings
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
-from . import weights
-from .errors import WeightsError
+from .. import weights
+from ..errors import WeightsError
 
 
 def main(arguments: Sequence[str]) -> int:

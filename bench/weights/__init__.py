@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from ..errors import WeightsError
+from .absent import missing
+from .cache import Weight, digest, home, obtain, present, recorded, refused
 from .catalogue import Entry, entry, read
 from .download import SourceError
-from .errors import WeightsError
-from .weights_cache import Weight, digest, home, obtain, present, recorded, refused
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -158,32 +159,21 @@ def _collect(items: Sequence[Entry], fetch: bool, progress: bool) -> dict[str, W
             if weight := present(item):
                 found[item.name] = weight
     absent = [item for item in items if item.name not in found]
-    complaints: list[str] = []
-    if not absent:
-        return found
-    with _bar(progress and fetch) as bar:
+    tried: dict[str, list[str]] = {}
+    with _bar(progress and fetch and bool(absent)) as bar:
         for item in absent:
-            if not fetch:
-                complaints.append(_absent(item, refused(item)))
-                continue
             try:
-                found[item.name] = obtain(item, bar)
+                if fetch:
+                    found[item.name] = obtain(item, bar)
+                    continue
+                tried[item.name] = refused(item)
             except SourceError as error:
-                complaints.append(_absent(item, [*refused(item), str(error)]))
-    if complaints:
-        raise WeightsError("\n".join(complaints))
+                tried[item.name] = [*refused(item), str(error)]
+    if tried:
+        summary = missing([item for item in absent if item.name in tried])
+        details = dict.fromkeys(reason for reasons in tried.values() for reason in reasons if "by hand" not in reason)
+        raise WeightsError("\n".join([summary, *(f"  tried: {reason}" for reason in details)]), summary)
     return {item.name: found[item.name] for item in items}
-
-
-def _absent(item: Entry, reasons: Sequence[str]) -> str:
-    sources = "; or ".join(str(source) for source in item.sources)
-    told = "".join(f" {reason}." for reason in reasons)
-    return (
-        f"weights '{item.name}' ({item.what}; licence: {item.licence}) are not here.{told}\n"
-        f"  They come from {sources}.\n"
-        f"  Fetch them with `restorebench weights fetch {item.name}`, or put {PurePosixPath(item.file).name} "
-        f"into a folder named in RESTOREBENCH_WEIGHTS."
-    )
 
 
 @contextmanager

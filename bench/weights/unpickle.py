@@ -7,7 +7,7 @@ import pickle
 from pathlib import Path
 from typing import Any
 
-from .errors import WeightsError
+from ..errors import WeightsError
 
 _ALLOWED = frozenset(
     {

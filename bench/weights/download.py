@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
-from .errors import WeightsError
+from ..errors import WeightsError
 
 if TYPE_CHECKING:
     import requests

@@ -1,4 +1,4 @@
-"""The list of trained files restorebench knows: `weights.yaml`, read into frozen entries."""
+"""The list of trained files restorebench knows: `catalogue.yaml`, read into frozen entries."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from .errors import WeightsError, suggest
+from ..errors import WeightsError, suggest
 
-CATALOGUE = Path(__file__).with_name("weights.yaml")
+CATALOGUE = Path(__file__).with_name("catalogue.yaml")
 UNKNOWN = "unknown"
 
 
