@@ -23,7 +23,9 @@ class Niqe:
     the same parameters.  Needs no reference.  An image too flat to be described gives NaN.
     """
 
-    columns = (Column("niqe", "NIQE", "1", higher_is_better=False, low=0.0, high=float("inf"), digits=3),)
+    columns: tuple[Column, ...] = (
+        Column("niqe", "NIQE", "1", higher_is_better=False, low=0.0, high=float("inf"), digits=3),
+    )
     identity = "niqe(parameters=release,luma=bt601-round,block=96,crop=0)"
     version = 1
     needs: frozenset[str] = frozenset()
@@ -60,8 +62,12 @@ class Niqe:
         require_side(restored, BLOCK, "NIQE")
         # image by image on the CPU, whose cache holds the maps of one image but not of a batch
         parts = [image[None] for image in restored] if restored.device.type == "cpu" else [restored]
-        features = torch.cat([block_features(luma(part)) for part in parts])
+        features = torch.cat([block_features(self._gray(part)) for part in parts])
         return {"niqe": torch.stack([self._distance(blocks) for blocks in features]).cpu()}
+
+    def _gray(self, images: torch.Tensor) -> torch.Tensor:
+        """Return what is described of images in `[0, 1]`: `(B, H, W)` `float64` in 0-255."""
+        return luma(images)
 
     def _distance(self, blocks: torch.Tensor) -> torch.Tensor:
         """Distance between the normal distributions of the blocks `(N, 36)` and of pristine images (eq. 10)."""
