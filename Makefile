@@ -7,7 +7,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format bench constraints clean
+.PHONY: help install demo test lint format bench coverage constraints clean
 
 ifndef PYTHON
 PYTHON := $(shell for p in python3.11 python3 python; do \
@@ -53,6 +53,9 @@ format: $(STAMP)  ## format the code and mend what can be mended by itself
 
 bench: $(STAMP)  ## measure import, start-up and scoring time
 	$(BIN)/python -m pytest -m perf -s tests/perf $(ARGS)
+
+coverage: $(STAMP)  ## measure how often intervals hold the truth: the table of docs/statistics.md
+	OMP_NUM_THREADS=1 $(BIN)/python tests/plugins/simulations.py
 
 constraints: $(STAMP)  ## pin in constraints.txt what .venv holds now
 	@{ head -n 2 constraints.txt; $(BIN)/python -m pip freeze --all --exclude-editable | \

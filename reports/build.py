@@ -12,6 +12,9 @@ from ..bench import results
 from ..bench.cell import digest
 from ..bench.files import write_atomic
 from ..bench.store import Store
+from . import records
+from .claims import Claim, claims
+from .comparisons import Pair, comparisons
 from .costs import costs
 from .curves import curves
 from .gallery import contact_sheet, gallery
@@ -21,6 +24,7 @@ from .leaderboard import Board, board, to_csv
 from .markdown import markdown
 from .page import page
 from .per_image import per_image, to_parquet
+from .robustness import Robustness, robustness
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,6 +77,11 @@ def _files(made: Board, tables: list[Grid], images: pd.DataFrame, spent: pd.Data
     yield "leaderboard.md", markdown(tables).encode()
     yield "leaderboard.tex", latex(tables).encode()
     yield "per_image.parquet", to_parquet(images)
+    curved = [line for table in tables for line in robustness(made, table)]
+    in_print = claims(made)
+    yield "comparisons.csv", records.to_csv(Pair, comparisons(made))
+    yield "robustness.csv", records.to_csv(Robustness, curved)
+    yield "published.csv", records.to_csv(Claim, in_print)
     yield "costs.csv", spent.to_csv(index=False, lineterminator="\n").encode()
     for table in tables:
         drawing = curves(table)
@@ -82,7 +91,7 @@ def _files(made: Board, tables: list[Grid], images: pd.DataFrame, spent: pd.Data
             if (group.dataset, group.protocol) == (table.dataset, table.protocol) and group.images:
                 sheet = contact_sheet(gallery(group, table.restorers), made.results.store)
                 yield f"gallery/{_file(group.dataset, group.protocol, group.split)}.png", sheet
-    yield "index.html", page(made, tables, spent)
+    yield "index.html", page(made, tables, spent, curved, in_print)
 
 
 def _file(dataset: str, protocol: str, what: str) -> str:

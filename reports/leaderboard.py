@@ -6,8 +6,6 @@ give equal bytes.
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields, replace
@@ -19,6 +17,7 @@ from ..bench.api import Column
 from ..bench.cell import MetricInfo, digest
 from ..bench.files import write_atomic
 from ..bench.results import Results
+from . import records
 from .groups import Group, gather
 from .leakage import of_data, of_metric
 from .measures import Measure, measure
@@ -129,25 +128,13 @@ def from_frame(frame: pd.DataFrame) -> tuple[tuple[Row, ...], dict[str, Column]]
 
 
 def to_csv(rows: Sequence[Row]) -> bytes:
-    """Return rows as CSV: UTF-8, line feeds, floats in full, empty for none, `inf`, `true` and `false`."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows([_field(value) for value in astuple(row)] for row in rows)
-    return buffer.getvalue().encode("utf-8", "surrogateescape")
+    """Return rows as `leaderboard.csv` holds them; see `records.to_csv`."""
+    return records.to_csv(Row, rows)
 
 
 def write_csv(rows: Sequence[Row], path: Path) -> None:
     """Write `leaderboard.csv`."""
     write_atomic(path, to_csv(rows))
-
-
-def _field(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return repr(value) if isinstance(value, float) else str(value)
 
 
 # -- putting it together ------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from . import claims, robustness
 from .costs import cost_facts
 from .curves import FAINT, INK, curves, drawable, legend
 from .failures import failures
@@ -28,6 +29,7 @@ _TILE = 288  # pixels of a picture's longer side in the page; shown at half of i
 _MOST_TILES = 160
 _MOST_FACES = 5
 _MOST_FAILURES = 200
+_MOST_CLAIMS = 200
 
 
 @dataclass(frozen=True)
@@ -52,12 +54,19 @@ class Section:
     heads: tuple[dict[str, Any], ...]
     blocks: tuple[dict[str, Any], ...]
     curves: tuple[tuple[str, Markup], ...]
+    robustness: tuple[dict[str, str], ...]
     legend: tuple[tuple[str, str, str], ...]
     galleries: tuple[dict[str, Any], ...]
 
 
-def page(board: Board, grids: Sequence[Grid], spent: pd.DataFrame) -> bytes:
-    """Write the page: leaderboard, curves, faces, failures, and where everything comes from.
+def page(
+    board: Board,
+    grids: Sequence[Grid],
+    spent: pd.DataFrame,
+    curved: Sequence[robustness.Robustness] = (),
+    in_print: Sequence[claims.Claim] = (),
+) -> bytes:
+    """Write the page: leaderboard, curves, numbers in print, faces, failures, and where everything comes from.
 
     Every text from the store is escaped; the only script is ours, admitted by its digest.
 
@@ -65,6 +74,8 @@ def page(board: Board, grids: Sequence[Grid], spent: pd.DataFrame) -> bytes:
         board: the leaderboard.
         grids: its tables, as `grid.grids` arranges them.
         spent: what restoring cost, from `costs.costs`.
+        curved: the curves in numbers, from `robustness.robustness`.
+        in_print: numbers in print beside measured ones, from `claims.claims`.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
@@ -77,11 +88,13 @@ def page(board: Board, grids: Sequence[Grid], spent: pd.DataFrame) -> bytes:
     )
     plans = board.results.plans
     failed = failures(board)
-    sections = [_section(board, grid) for grid in grids]
+    sections = [_section(board, grid, curved) for grid in grids]
     html = templates.get_template("index.html.j2").render(
         title=_title(grids),
         summary=_summary(board, grids),
         sections=sections,
+        claims=claims.shown(in_print, board)[:_MOST_CLAIMS],
+        more_claims=max(0, len(in_print) - _MOST_CLAIMS),
         failures=failed[:_MOST_FAILURES],
         more_failures=max(0, len(failed) - _MOST_FAILURES),
         data=data_facts(board),
@@ -125,7 +138,9 @@ def _count(number: int, what: str) -> str:
 # -- one data set -------------------------------------------------------------------------------
 
 
-def _section(board: Board, grid: Grid) -> Section:
+def _section(board: Board, grid: Grid, curved: Sequence[robustness.Robustness]) -> Section:
+    own = [line for line in curved if (line.dataset, line.protocol) == (grid.dataset, grid.protocol)]
+    wanted = [metric for metric in board.sort if metric in grid.columns] or drawable(grid)[:1]
     return Section(
         grid=grid,
         anchor=re.sub(r"\W+", "-", f"{grid.dataset}-{grid.protocol}"),
@@ -133,6 +148,7 @@ def _section(board: Board, grid: Grid) -> Section:
         heads=tuple(_head(grid, metric) for metric in grid.columns),
         blocks=tuple(_block(grid, split) for split in grid.splits),
         curves=tuple(_drawings(grid)),
+        robustness=tuple(robustness.shown(own, grid, wanted)),
         legend=tuple(legend(grid)),
         galleries=tuple(_galleries(board, grid)),
     )

@@ -1,0 +1,197 @@
+"""Robustness in numbers: what a restorer's curve over the splits says, one line per metric.
+
+Splits count as equally spaced steps in the order of the command.  Only values that are comparable enter: those with
+a rank on every split.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from ..bench.results import score_column
+from ..bench.statistics import interval
+from .grid import Grid, Place
+from .groups import Group, ImageKey, Scores
+from .leaderboard import Board
+from .rows import Row
+
+
+@dataclass(frozen=True)
+class Robustness:
+    """One line of `robustness.csv`; what the columns mean is in docs/statistics.md."""
+
+    restorer: str
+    dataset: str
+    protocol: str
+    metric: str
+    splits: str
+    slope: float
+    slope_low: float | None
+    slope_high: float | None
+    n: int
+    area: float
+    relative_loss: float | None
+    worst_sample: str
+    worst_split: str
+    worst: float | None
+    rank_first: int
+    rank_last: int
+    tau_first_last: float | None
+    tau_lowest: float | None
+
+
+def robustness(board: Board, grid: Grid) -> list[Robustness]:
+    """Sum up the curves of one data set; empty with fewer than two splits.
+
+    Args:
+        board: the leaderboard, for the scores of single images.
+        grid: the data set's table.
+    """
+    if len(grid.splits) < 2:
+        return []
+    groups = [g for g in board.groups if (g.dataset, g.protocol) == (grid.dataset, grid.protocol)]
+    ordered = [group for split in grid.splits for group in groups if group.split == split]
+    found = []
+    for metric in grid.columns:
+        curves = {name: curve for name in grid.restorers if (curve := _curve(grid, name, metric))}
+        taus = _taus(list(curves.values()))
+        found += [_line(board, grid, ordered, curve, taus) for curve in curves.values()]
+    return found
+
+
+def slope(values: Scores) -> Scores:
+    """Return the least-squares change per step along the last axis, two values or more."""
+    x = np.arange(values.shape[-1]) - (values.shape[-1] - 1) / 2
+    return np.asarray(values @ x / (x @ x))
+
+
+def area(values: Scores) -> float:
+    """Return the area under a curve, by trapezoids, over its width: the mean level along it."""
+    return float((values[:-1] + values[1:]).mean() / 2)
+
+
+def relative_loss(first: float, last: float, *, higher_is_better: bool) -> float | None:
+    """Return what is lost from the first value to the last, as a share of the first; None where that is zero."""
+    if first == 0:
+        return None
+    return (first - last if higher_is_better else last - first) / abs(first)
+
+
+def _curve(grid: Grid, restorer: str, metric: str) -> list[Row] | None:
+    rows = [grid.cells.get(Place(split, restorer, metric)) for split in grid.splits]
+    full = [row for row in rows if row and row.rank is not None and row.value is not None and math.isfinite(row.value)]
+    return full if len(full) == len(rows) else None
+
+
+def _line(
+    board: Board, grid: Grid, groups: Sequence[Group], curve: list[Row], taus: tuple[float | None, float | None]
+) -> Robustness:
+    first, last = curve[0], curve[-1]
+    means = np.array([row.value for row in curve], dtype=np.float64)
+    higher = bool(first.higher_is_better)
+    keys, scores = _scores(board, groups, first)
+    slopes = slope(scores) if len(scores) else np.zeros(0)
+    low, high = interval(slopes, grid.dataset, "slope") or (None, None)
+    sample, split, worst = _worst(keys, scores, grid.splits, higher_is_better=higher)
+    return Robustness(
+        restorer=first.restorer,
+        dataset=grid.dataset,
+        protocol=grid.protocol,
+        metric=first.metric,
+        splits=" ".join(grid.splits),
+        slope=float(slope(means)),
+        slope_low=low,
+        slope_high=high,
+        n=len(scores) or min(row.n for row in curve),
+        area=area(means),
+        relative_loss=relative_loss(float(means[0]), float(means[-1]), higher_is_better=higher),
+        worst_sample=sample,
+        worst_split=split,
+        worst=worst,
+        rank_first=first.rank or 0,
+        rank_last=last.rank or 0,
+        tau_first_last=taus[0],
+        tau_lowest=taus[1],
+    )
+
+
+def _scores(board: Board, groups: Sequence[Group], row: Row) -> tuple[list[ImageKey], Scores]:
+    """Images with a finite score on every split, and those scores `(n, splits)`; none for a set-level metric."""
+    columns = {(shown, metric_id): column for (column, metric_id), shown in board.names.items()}
+    column = columns.get((row.metric, row.metric_id))
+    if row.tier is None or column is None:
+        return [], np.zeros((0, len(groups)))
+    by_image = [_by_image(group, row.restorer, score_column(row.metric_id, column)) for group in groups]
+    shared = [image for image in by_image[0] if all(image in scores for scores in by_image)]
+    values = np.array([[scores[image] for scores in by_image] for image in shared]).reshape(-1, len(groups))
+    kept = np.isfinite(values).all(axis=1)
+    return [image for image, keep in zip(shared, kept, strict=True) if keep], values[kept]
+
+
+def _by_image(group: Group, restorer: str, column: str) -> Mapping[ImageKey, float]:
+    """Scores by image; the LQ differs from split to split and does not count."""
+    entrant = next(e for e in group.entrants if e.name == restorer)
+    return {
+        ImageKey(image.sample, image.hq, ""): float(score)
+        for image, score in zip(group.images, entrant.scores(column), strict=True)
+    }
+
+
+def _worst(
+    keys: Sequence[ImageKey], scores: Scores, splits: Sequence[str], *, higher_is_better: bool
+) -> tuple[str, str, float | None]:
+    if not len(scores):
+        return "", "", None
+    place = int(scores.argmin() if higher_is_better else scores.argmax())
+    image, split = divmod(place, scores.shape[1])
+    return keys[image].sample, splits[split], float(scores[image, split])
+
+
+def _taus(curves: Sequence[list[Row]]) -> tuple[float | None, float | None]:
+    """Kendall's tau-b of the restorers' order: first against last split, and the lowest of all pairs of splits."""
+    if len(curves) < 2:
+        return None, None
+    values = np.array([[row.value for row in curve] for curve in curves], dtype=np.float64)
+    found = {pair: _tau(values[:, pair[0]], values[:, pair[1]]) for pair in combinations(range(values.shape[1]), 2)}
+    known = [tau for tau in found.values() if tau is not None]
+    return found[0, values.shape[1] - 1], min(known, default=None)
+
+
+def _tau(first: Scores, second: Scores) -> float | None:
+    """Kendall's tau-b; None where all values of a split are equal.
+
+    Source:
+        Kendall, The treatment of ties in ranking problems, Biometrika 33 (1945).
+    """
+    signs = [np.sign(np.subtract.outer(values, values)) for values in (first, second)]
+    size = math.sqrt(float(np.sum(signs[0] ** 2)) * float(np.sum(signs[1] ** 2)))
+    return float(np.sum(signs[0] * signs[1])) / size if size else None
+
+
+def shown(lines: Sequence[Robustness], grid: Grid, metrics: Sequence[str]) -> Iterator[dict[str, str]]:
+    """Yield the lines of some metrics as the page shows them."""
+    for line in lines:
+        if line.metric in metrics:
+            column = grid.columns[line.metric]
+            between = "" if line.slope_low is None else f"{_signed(line.slope_low)} to {_signed(line.slope_high)}"
+            yield {
+                "metric": column.label,
+                "restorer": line.restorer,
+                "slope": _signed(line.slope),
+                "interval": between,
+                "area": f"{line.area:.{column.digits}f}",
+                "loss": "" if line.relative_loss is None else f"{100 * line.relative_loss:.1f} %",
+                "worst": "" if line.worst is None else f"{line.worst:.{column.digits}f}",
+                "where": f"{line.worst_sample}, {line.worst_split}" if line.worst_sample else "",
+                "ranks": f"{line.rank_first} → {line.rank_last}",
+                "tau": "" if line.tau_first_last is None else f"{line.tau_first_last:.2f}",
+            }
+
+
+def _signed(value: float | None) -> str:
+    return "" if value is None else f"{value:+.3g}"
