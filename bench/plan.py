@@ -154,7 +154,11 @@ def make(request: Request) -> Plan:
 def _metric(
     name: str, spec: Spec, fetch: bool, weights: dict[str, Weight], skipped: list[dict[str, str]]
 ) -> MetricInfo:
-    metric = spec.build()
+    try:
+        metric = spec.build()
+    except WeightsError as error:  # of a file that says what it is, such as the statistics of a reference set
+        skipped.append({"kind": "metric", "name": name, "reason": error.summary, "detail": str(error)})
+        return MetricInfo(name, f"{name}: {spec.identity}", "set", spec, skipped=error.summary)
     if not isinstance(metric, PairMetric | SetMetric):
         raise ConfigError(f"metric.{name}: {spec.target} offers neither PairMetric nor SetMetric (see bench/api.py)")
     kind = "pair" if isinstance(metric, PairMetric) else "set"

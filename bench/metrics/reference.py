@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..api import FeatureExtractor
-from ..errors import DatasetError, WeightsError
+from ..errors import DatasetError
 from ..files import write_atomic
 from ..identity import extractor_id
-from ..weights import home, resolve
+from ..weights import entries, home, resolve
 from .gathering import KEPT_ROWS, Gathered
 from .moments import Moments
 
@@ -183,6 +183,7 @@ def find(place: str, extractor: FeatureExtractor) -> Reference:
 
     Raises:
         DatasetError: there is no such file, or it is of other features.
+        WeightsError: it is in the weights registry, and not in the cache.
     """
     reference = _open(str(located(place)), _stamp(located(place)))
     known = reference.facts.extractor_id
@@ -198,6 +199,7 @@ def located(place: str) -> Path:
 
     Raises:
         DatasetError: there is none.
+        WeightsError: it is in the weights registry, and not in the cache.
     """
     path = Path(place).expanduser()
     kept = folder() / f"{place}.npz"
@@ -205,14 +207,13 @@ def located(place: str) -> Path:
         return path
     if kept.is_file():
         return kept
-    try:
+    if place in {entry.name for entry in entries()}:
         return resolve({place: None}, fetch=False)[place].path
-    except WeightsError as error:
-        names = ", ".join(sorted(file.stem for file in folder().glob("*.npz"))) or "none yet"
-        raise DatasetError(
-            f"reference {place}: no such file, and no statistics of that name (kept in {folder()}: {names}); make "
-            f"them with: restorebench reference dataset=... out={place}.  {error}"
-        ) from None
+    names = ", ".join(sorted(file.stem for file in folder().glob("*.npz"))) or "none yet"
+    raise DatasetError(
+        f"reference {place}: no such file, and no statistics of that name (kept in {folder()}: {names}); make "
+        f"them with: restorebench reference dataset=... out={place}"
+    )
 
 
 def folder() -> Path:

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from restorebench.bench.api import Sample
-from restorebench.bench.errors import DatasetError
+from restorebench.bench.errors import DatasetError, WeightsError
 from restorebench.bench.identity import extractor_id, metric_id
 from restorebench.bench.metrics import frechet, kernel_distance, reference
 from restorebench.bench.metrics.frechet import FrechetInceptionDistance
@@ -212,7 +212,7 @@ class TestIdentity:
         assert FrechetInceptionDistance(reference="ffhq_512_fid").own_reference == "the 300 images of ffhq_512"
         with pytest.raises(DatasetError, match=r"reference ffhq: no such file.*kept in .*ffhq_512_fid"):
             FrechetInceptionDistance(reference="ffhq")
-        with pytest.raises(DatasetError, match=r"weights fetch inception-ffhq-512"):
+        with pytest.raises(WeightsError, match=r"inception-ffhq-512"):
             FrechetInceptionDistance(reference="inception-ffhq-512")
 
 
