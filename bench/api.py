@@ -276,8 +276,9 @@ class PairMetric(Protocol):
         columns: what `score` returns.
         identity: every choice that changes the number - network, input range, channel, border, resize
             filter; the engine appends version and weights digests.
-        needs: any of `reference`, `lq`.
-        uses_meta: keys of `Sample.meta` that change the score.
+        needs: any of `reference`, `lq`, `degradation`; with the last, `meta["degradation"]` holds the `spec` that made
+            the LQ, as JSON, and what was `drawn`.
+        uses_meta: keys of the meta that change the score.
     """
 
     columns: tuple[Column, ...]

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .api import Sample
+from .api import Meta, Sample
 from .cell import Cell
 from .costs import Cost
 from .errors import ImageError
@@ -40,6 +40,7 @@ class _Item:
 
     sample: Sample
     inputs: Inputs
+    meta: Meta
     key: str = ""
     restored: Picture | None = None
     work: Work | None = None
@@ -77,7 +78,7 @@ class Worker:
         items = [self._item(sample, shard, commit) for sample in shard.samples]
         self._restore(shard.cell, [item for item in items if item.work], commit)
         subjects = [
-            Subject(i.sample.id, i.restored, i.inputs.hq, i.inputs.lq, i.sample.meta, {}, {})
+            Subject(i.sample.id, i.restored, i.inputs.hq, i.inputs.lq, i.meta, {}, {})
             if i.restored and not i.error
             else None
             for i in items
@@ -89,9 +90,13 @@ class Worker:
     # -- restoring ----------------------------------------------------------------------------
 
     def _item(self, sample: Sample, shard: Shard, commit: Commit) -> _Item:
-        item = _Item(sample, Inputs(None, None, None, {}))
+        item = _Item(sample, Inputs(None, None, None, {}), sample.meta)
         try:
             item.inputs = self._pictures.inputs(sample, shard.cell.split, commit)
+            spec = self._job.splits.get(shard.cell.split)
+            if spec is not None:  # told to metrics, never to restorers
+                recorded = {"spec": spec.to_json(), "drawn": item.inputs.parameters}
+                item.meta = {**sample.meta, "degradation": recorded}
             if shard.given is not None:
                 self._take(item, shard.given, commit)
             else:
@@ -136,7 +141,7 @@ class Worker:
         sha256 = known["image"][0]
         if self._job.options.keep and not self._store.has_image(sha256):
             return False
-        if not self._scorer.missing(sha256, item.inputs.hq, item.inputs.lq, item.sample.meta):
+        if not self._scorer.missing(sha256, item.inputs.hq, item.inputs.lq, item.meta):
             return True
         try:
             self._store.image(sha256)

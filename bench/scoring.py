@@ -31,7 +31,8 @@ STATE_BYTES = 2 * 2**30
 
 NO_REFERENCE = "no reference"
 NO_LQ = "no LQ image"
-NOT_APPLICABLE = frozenset({NO_REFERENCE, NO_LQ})
+NO_DEGRADATION = "the LQ was not made here"
+NOT_APPLICABLE = frozenset({NO_REFERENCE, NO_LQ, NO_DEGRADATION})
 """Reasons that are no failures: the data set does not offer what the metric needs."""
 
 
@@ -89,7 +90,7 @@ class Scorer:
         pairs = any(
             self._key(info, metric, restored, reference, lq, meta) not in self._store.scores
             for info, metric in self._pairs
-            if not ("reference" in metric.needs and reference is None) and not ("lq" in metric.needs and lq is None)
+            if not _lacking(metric, reference, lq, meta)
         )
         return pairs or any(not self._store.has_features(feature_key(e, restored)) for e in self._extractors)
 
@@ -118,11 +119,8 @@ class Scorer:
     def _score(self, info: MetricInfo, metric: PairMetric, subjects: Sequence[Subject], commit: Commit) -> None:
         todo = []
         for subject in subjects:
-            if "reference" in metric.needs and subject.reference is None:
-                subject.errors[info.name] = NO_REFERENCE
-                continue
-            if "lq" in metric.needs and subject.lq is None:
-                subject.errors[info.name] = NO_LQ
+            if lacking := _lacking(metric, subject.reference, subject.lq, subject.meta):
+                subject.errors[info.name] = lacking
                 continue
             key = self._key(info, metric, subject.restored.sha256, subject.reference, subject.lq, subject.meta)
             known = self._store.scores.get(key) or commit.scores.get(key)
@@ -159,7 +157,8 @@ class Scorer:
             state = None
             if "reference" in metric.needs:
                 references = [subject.reference for subject in subjects if subject.reference]
-                key = (info.metric_id, *(f"{r.sha256}{m}" for r, m in zip(references, meta, strict=True)))
+                used = [[one.get(name) for name in metric.uses_meta] for one in meta]
+                key = (info.metric_id, *(f"{r.sha256}{m}" for r, m in zip(references, used, strict=True)))
                 state = self._states.get(key)
                 if state is None:
                     state = metric.prepare(to_tensor([r.pixels for r in references], self._device), meta)
@@ -195,6 +194,15 @@ class Scorer:
         if key not in self._loaded:
             plugin.load(self._device)
             self._loaded.add(key)
+
+
+def _lacking(metric: PairMetric, reference: Picture | None, lq: Picture | None, meta: Meta) -> str:
+    """Say what a metric needs and does not get, or nothing."""
+    if "reference" in metric.needs and reference is None:
+        return NO_REFERENCE
+    if "lq" in metric.needs and lq is None:
+        return NO_LQ
+    return NO_DEGRADATION if "degradation" in metric.needs and "degradation" not in meta else ""
 
 
 class _States:
