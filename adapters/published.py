@@ -44,6 +44,11 @@ class Published:
             trained_on=tuple(trained_on),
         )
 
+    @property
+    def weights(self) -> dict[str, None]:
+        """Names of the pictures in the registry, for those who must know what `locate` would fetch."""
+        return {item.name: None for item in weights.entries() if item.name.startswith(self._below)}
+
     def locate(self, ids: Sequence[str]) -> Mapping[str, Path]:
         """Return the picture of each sample.
 

@@ -153,6 +153,12 @@ class _Jobs:
         from .overrides import chosen_groups
 
         chosen = bool({"degradation", "experiment"} & chosen_groups(self._overrides))
+        if config["dry_run"]:
+            from .dry_run import dry_run
+
+            found = dry_run(config, chosen)
+            print(*found.lines(), sep="\n")
+            return found.status
         return self._evaluate(run_request(config, chosen), config)
 
     def _score(self, config: dict[str, Any]) -> int:

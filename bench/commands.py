@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
 
+    from .dry_run import DryRun
+
 COMPLETE, BAD_INPUT, INCOMPLETE = 0, 2, 3
 """Exit statuses of the command line."""
 
@@ -67,7 +69,18 @@ def run(*overrides: str, console: Console | None = None, **selection: Any) -> Ru
     """
     arguments = [*overrides, *as_overrides(selection)]
     config = compose_config("run", normalise(arguments, default_choices("run")))
+    if config["dry_run"]:
+        raise ConfigError("dry_run: nothing would be run; from Python, call restorebench.bench.commands.look(...)")
     return perform(run_request(config, bool({"degradation", "experiment"} & chosen_groups(arguments))), config, console)
+
+
+def look(*overrides: str, **selection: Any) -> DryRun:
+    """Return what `run` would do with the same arguments, like `restorebench run dry_run=true`; runs nothing."""
+    from .dry_run import dry_run
+
+    arguments = [*overrides, *as_overrides(selection)]
+    config = compose_config("run", normalise(arguments, default_choices("run")))
+    return dry_run(config, bool({"degradation", "experiment"} & chosen_groups(arguments)))
 
 
 def score(

@@ -68,6 +68,7 @@ class RunSchema(EvaluationSchema):
     degradation: dict[str, Any] = field(default_factory=dict)
     restorer: RestorerSchema = field(default_factory=RestorerSchema)
     reference_row: bool = True
+    dry_run: bool = False
 
 
 @dataclass

@@ -40,6 +40,11 @@ class Fetched:
         self.collection, self.hq, self.lq, self.alignment = collection, hq, lq, alignment
         self.card = DatasetCard(name, licence, source, note, tuple(drawn_from))
 
+    @property
+    def weights(self) -> dict[str, None]:
+        """Names of the pictures in the registry, for those who must know what `samples` would fetch."""
+        return {name: None for folder in (self.hq, self.lq) for name in self._names(folder)}
+
     def samples(self) -> list[Sample]:
         """Return one sample per pair, sorted by name; fetches what is missing.
 
@@ -57,5 +62,8 @@ class Fetched:
 
     def _files(self, folder: str) -> dict[str, Path]:
         below = f"{self.collection}/{folder}/"
-        names = [item.name for item in weights.entries() if item.name.startswith(below)]
-        return {name.removeprefix(below): file.path for name, file in weights.resolve(dict.fromkeys(names)).items()}
+        found = weights.resolve(dict.fromkeys(self._names(folder)))
+        return {name.removeprefix(below): file.path for name, file in found.items()}
+
+    def _names(self, folder: str) -> list[str]:
+        return [item.name for item in weights.entries() if item.name.startswith(f"{self.collection}/{folder}/")]

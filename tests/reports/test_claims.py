@@ -118,7 +118,7 @@ def test_names_belong_to_something_that_exists():
 def test_our_names_are_those_of_cards():
     sets = {path.stem for path in (CONF / "dataset").glob("*.yaml")}
     assert set(claims.names()["datasets"]) <= sets
-    cards = {"DPE supervised", "DPE unpaired", "DR2"}  # of experiment=dpe_published, and without a second stage
+    cards = {"DPE supervised", "DPE unpaired", "DPE (SL)", "DR2"}  # of experiments, and DR2 without a second stage
     for path in (CONF / "adapter").glob("*.yaml"):
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
         if "???" not in content.values():
