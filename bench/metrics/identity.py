@@ -8,20 +8,17 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ..api import Column, Meta, Weights
-from ..errors import ImageError
 from ..images import to_pixels
 from ..spec import Location
 from . import face_detection
-from .face_alignment import crop, is_aligned, template
+from .face_alignment import crop
+from .face_places import FacePlaces
 
 if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
     from ..images import Pixels
-    from .face_alignment import Points
-
-_UNFOUND = np.full((5, 2), np.nan)
 
 
 class Faces(NamedTuple):
@@ -44,10 +41,8 @@ class Identity:
     Recogniser: InsightFace w600k_mbf (ArcFace MobileFaceNet, WebFace600K), 112 x 112 RGB, `(x - 127.5) / 127.5`.
     Crops and embeddings equal insightface's `norm_crop` and `ArcFaceONNX.get_feat`.
 
-    Where the face is, by `meta["alignment"]`: `ffhq_512` - on the FFHQ five-point template scaled to the image, in
-    both images; `none` - detected in each image; `auto` (also when it is not said) - detected in the reference, and
-    if it sits on the template there, the template is used for both.  The largest face of the reference counts, and
-    in the restored image the one nearest to it.  A face that is not found gives NaN, a miss.
+    Where the face is: see `FacePlaces`.  The largest face of the reference counts, and in the restored image the one
+    nearest to it.  A face that is not found gives NaN, a miss.
     """
 
     columns = (
@@ -74,6 +69,7 @@ class Identity:
         self._device = device
         self._recogniser = OnnxNetwork(files["arcface-w600k-mbf"].path).to(device).to(memory_format=torch.channels_last)
         self._detect = face_detection.FaceDetector(files["yunet"].path)
+        self._places = FacePlaces(self._detect, "identity")
 
     def prepare(self, reference: torch.Tensor, meta: Sequence[Meta]) -> Faces:
         """Find and embed the reference faces.
@@ -84,7 +80,7 @@ class Identity:
         import torch
 
         images = to_pixels(reference)
-        located = [self._locate(image, one) for image, one in zip(images, meta, strict=True)]
+        located = [self._places.locate(image, one) for image, one in zip(images, meta, strict=True)]
         points = [place for place, _ in located]
         return Faces(
             self._embed(images, points),
@@ -99,36 +95,12 @@ class Identity:
         embeddings, points, on_template = state
         images = to_pixels(restored)
         places = [
-            self._find(image, place, bool(aligned))
+            self._places.find(image, place, bool(aligned))
             for image, place, aligned in zip(images, points.cpu().numpy(), on_template, strict=True)
         ]
         # through the chord, which is exactly 0 for equal embeddings, unlike 1 - cos and arccos
         chord = (self._embed(images, places) - embeddings.cpu()).square().sum(1).clamp_(max=4).sqrt()
         return {"identity_cos": 1 - chord.square() / 2, "identity_deg": (chord / 2).asin().mul(2).rad2deg()}
-
-    def _locate(self, image: Pixels, meta: Meta) -> tuple[Points, bool]:
-        """Return the five points of the reference's face and whether it sits on the template."""
-        alignment = meta.get("alignment", "auto")
-        height, width = image.shape[:2]
-        if alignment == "ffhq_512":
-            if height != width:
-                raise ImageError(
-                    f"identity: an FFHQ-aligned image is square, this one is {width} x {height}; alignment=auto"
-                )
-            return template(width), True
-        faces = self._detect(image)
-        if not faces:
-            return _UNFOUND, False
-        if alignment == "auto" and is_aligned(faces[0].points, height, width):
-            return template(width), True
-        return faces[0].points, False
-
-    def _find(self, image: Pixels, reference: Points, on_template: bool) -> Points:
-        """Return the five points of the same face in a restored image."""
-        if on_template or np.isnan(reference).any():
-            return reference
-        face = face_detection.nearest(self._detect(image), reference)
-        return _UNFOUND if face is None else face.points
 
     def _embed(self, images: Sequence[Pixels], points: Sequence[NDArray[np.float64]]) -> torch.Tensor:
         """Return unit embeddings `(B, 512)` on the CPU; rows without a face are NaN."""

@@ -1,7 +1,7 @@
 """Run a small ONNX graph in torch: batched, on any device, without a second runtime.
 
-Covers the operators of recognition networks (convolution, PReLU, addition, batch normalisation, flatten, fully
-connected); anything else is refused by name when the file is read.
+Covers the operators of recognition and landmark networks (convolution, PReLU, addition, a constant taken off or
+multiplied by, batch normalisation, flatten, fully connected); anything else is refused by name when the file is read.
 """
 
 from __future__ import annotations
@@ -60,6 +60,34 @@ class _Add(nn.Module):
         return first + second
 
 
+class _Subtract(nn.Module):
+    def __init__(self, value: torch.Tensor) -> None:
+        super().__init__()
+        self.register_buffer("value", value)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return images - self.value  # type: ignore[operator]
+
+
+class _Multiply(_Subtract):
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return images * self.value  # type: ignore[operator]
+
+
+class _Normalise(nn.Module):
+    """Batch normalisation in evaluation, of maps or of flat features."""
+
+    def __init__(self, constants: _Tensors, epsilon: float) -> None:
+        super().__init__()
+        for name, value in zip(("weight", "bias", "mean", "variance"), constants, strict=True):
+            self.register_buffer(name, value)
+        self._epsilon = epsilon
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        statistics = (self.mean, self.variance, self.weight, self.bias)
+        return nn.functional.batch_norm(values, *statistics, eps=self._epsilon)  # type: ignore[arg-type]
+
+
 def _read(file: Path) -> tuple[Any, dict[str, torch.Tensor]]:
     import onnx
     from onnx import numpy_helper
@@ -102,14 +130,6 @@ def _prelu(_attributes: Mapping[str, Any], constants: _Tensors) -> nn.Module:
     return _filled(nn.PReLU(len(slope), device="meta"), slope)
 
 
-def _normalisation(attributes: Mapping[str, Any], constants: _Tensors) -> nn.Module:
-    weight, bias, mean, variance = constants
-    kind = nn.BatchNorm1d  # only flat features are normalised outside the convolutions
-    layer = kind(len(weight), eps=attributes.get("epsilon", 1e-5))
-    layer.running_mean, layer.running_var = mean, variance
-    return _filled(layer, weight, bias)
-
-
 def _linear(attributes: Mapping[str, Any], constants: _Tensors) -> nn.Module:
     weight, *bias = constants
     weight = attributes.get("alpha", 1.0) * (weight if attributes.get("transB", 0) else weight.T)
@@ -126,10 +146,12 @@ def _filled(layer: nn.Module, *values: torch.Tensor) -> nn.Module:
 
 _LAYERS: Mapping[str, Callable[[Mapping[str, Any], _Tensors], nn.Module]] = {
     "Add": lambda _attributes, _constants: _Add(),
-    "BatchNormalization": _normalisation,
+    "BatchNormalization": lambda attributes, constants: _Normalise(constants, attributes.get("epsilon", 1e-5)),
     "Conv": _convolution,
     "Flatten": lambda attributes, _constants: nn.Flatten(attributes.get("axis", 1)),
     "Gemm": _linear,
+    "Mul": lambda _attributes, constants: _Multiply(constants[0]),
     "PRelu": _prelu,
     "Relu": lambda _attributes, _constants: nn.ReLU(),
+    "Sub": lambda _attributes, constants: _Subtract(constants[0]),
 }

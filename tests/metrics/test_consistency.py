@@ -28,7 +28,7 @@ def spec() -> Spec:
 
 @pytest.fixture
 def face() -> np.ndarray:
-    return read(sorted((PACKAGE / "datasets" / "builtin").glob("*.png"))[0])[:200, :224]
+    return read(min((PACKAGE / "datasets" / "builtin").glob("*.png")))[:200, :224]
 
 
 def test_the_restored_image_is_degraded_as_its_lq_was(face: np.ndarray, spec: Spec) -> None:
