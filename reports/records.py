@@ -6,14 +6,11 @@ import csv
 import io
 from collections.abc import Iterable
 from dataclasses import astuple, fields
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
+from typing import Any
 
 
-def to_csv(kind: type[DataclassInstance], records: Iterable[DataclassInstance]) -> bytes:
-    """Return records of one dataclass as CSV, a column per field.
+def to_csv(kind: type[Any], records: Iterable[Any]) -> bytes:
+    """Return records of one dataclass, `kind`, as CSV, a column per field.
 
     UTF-8, line feeds, floats in full, empty for None, `inf`, `true` and `false`.
     """
