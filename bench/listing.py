@@ -1,4 +1,4 @@
-"""`restorebench list adapters | datasets | degradations | metrics | experiments`: what can be selected."""
+"""`restorebench list adapters | datasets | degradations | metrics | protocols | experiments`: what can be selected."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ KINDS = {
     "datasets": "dataset",
     "degradations": "degradation",
     "metrics": "metric",
+    "protocols": "protocol",
     "experiments": "experiment",
 }
 
@@ -54,10 +55,11 @@ def _rows(group: str) -> Iterator[tuple[str, ...]]:
                 yield _adapter(path.stem, yaml.safe_load(text))
             except ConfigError:  # it needs more than a place, such as the command to run
                 yield path.stem, "", "", "", "", "", _comment(text)
-        elif group == "metric" and "???" not in text:
-            yield _metric(path.stem, yaml.safe_load(text))
         elif group == "metric":
-            yield path.stem, "", "", "", "", "", _comment(text)
+            try:
+                yield _metric(path.stem, yaml.safe_load(text))
+            except RestorebenchError:  # it needs a name, or the statistics of a reference set
+                yield path.stem, "", "", "", "", "", _comment(text)
         else:
             yield path.stem, _comment(text)
 

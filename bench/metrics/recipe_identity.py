@@ -50,7 +50,8 @@ class _WholeImage:
         import torch
 
         features: torch.Tensor = self._network(self._input(images)).double().cpu()
-        return features / torch.linalg.vector_norm(features, dim=1, keepdim=True)
+        lengths: torch.Tensor = torch.linalg.vector_norm(features, dim=1, keepdim=True)
+        return features / lengths
 
     def _angle(self, restored: torch.Tensor, state: torch.Tensor) -> torch.Tensor:
         """Angles `(B,)` in radians; through the chord, which is exactly 0 for equal embeddings."""
