@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .api import Batch, Restorer
+from .memory import give_back_freed_memory
 
 if TYPE_CHECKING:
     import torch
@@ -53,6 +54,7 @@ class MemoryGrowth:
             torch.cuda.reset_peak_memory_stats(self._device)
             self._before = torch.cuda.memory_allocated(self._device) / 2**20
         else:
+            give_back_freed_memory()
             _forget_peak()
             self._before = _status("VmRSS")
 

@@ -13,6 +13,7 @@ from .cell import Cell
 from .costs import Cost
 from .errors import ImageError
 from .identity import restored_key
+from .memory import keep_freed_memory
 from .pictures import Inputs, Picture, Pictures
 from .plan import Job, Shard
 from .restorers import Restorers
@@ -59,6 +60,7 @@ class Worker:
     """
 
     def __init__(self, job: Job, store: Store) -> None:
+        keep_freed_memory()
         set_arithmetic(job.options.threads)
         self._job = job
         self._store = store
