@@ -21,6 +21,7 @@ from . import records
 from .groups import Group, gather
 from .leakage import of_data, of_metric
 from .measures import Measure, measure
+from .ntire2025 import score_rows
 from .pair_rows import MISSED, missed_column, pair_rows
 from .rows import Names, Row, absent_rows, join
 from .set_rows import set_rows
@@ -81,6 +82,7 @@ def board(results: Results, select: Sequence[str] | None = None, sort: Sequence[
     names = _names(measures.values())
     wanted = tuple(sort or _latest(results, "sort") or SORT)
     rows = [row for group in groups for row in _with_leakage(group, _group_rows(group, measures, names, results))]
+    rows += list(score_rows(rows))
     columns = _columns(measures.values(), names, rows, _latest(results, "metrics"))
     place = _places(rows, wanted)
     order = {name: i for i, name in enumerate(columns)}
