@@ -166,7 +166,7 @@ def _weights() -> Check:
     if damaged:
         return Check("weights", "fail", found, "; ".join(damaged))
     if states["absent"]:
-        return Check("weights", "warn", found, "fetched on first use; all at once: restorebench weights fetch")
+        return Check("weights", "warn", found, "fetched on first use; all at once: restorebench weights fetch all")
     return Check("weights", "ok", found)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .api import Meta, Sample
 from .cell import Cell
 from .costs import Cost
-from .errors import ImageError
+from .errors import ConfigError, ImageError
 from .identity import restored_key
 from .memory import keep_freed_memory
 from .pictures import Inputs, Picture, Pictures
@@ -208,9 +208,17 @@ def set_arithmetic(threads: int) -> None:
 
 
 def device_of(name: str) -> torch.device:
-    """Return the torch device; `auto` is the first GPU where there is one."""
+    """Return the torch device; `auto` is the first GPU where there is one.
+
+    Raises:
+        ConfigError: there is no such GPU.
+    """
     import torch
 
+    found = torch.cuda.device_count()
     if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
+        name = "cuda" if found else "cpu"
+    device = torch.device(name)
+    if device.type == "cuda" and (device.index or 0) >= found:
+        raise ConfigError(f"device={name}: torch finds {found} GPUs here; use device=cpu or device=auto")
+    return device

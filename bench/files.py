@@ -46,4 +46,4 @@ def _explain(path: Path, error: OSError) -> str:
         return f"{path}: no space left on the disk; free some and run the same command again, finished work is kept"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return f"{path.parent}: cannot be written ({error.strerror}); choose another folder with out=DIR"
-    return f"{path}: cannot be written ({error.strerror or error})"
+    return f"{path}: cannot be written ({error.strerror or error}); choose another folder with out=DIR"

@@ -97,7 +97,8 @@ def _present(needed: Mapping[str, str | None]) -> str:
     try:
         weights.resolve(needed, fetch=False)
     except RestorebenchError:
-        return f"absent: restorebench weights fetch {' '.join(needed)}"
+        groups = dict.fromkeys(name.partition("/")[0] for name in needed)
+        return f"absent: restorebench weights fetch {' '.join(groups)}"
     return "present"
 
 
