@@ -11,7 +11,21 @@ import torch
 pytestmark = pytest.mark.gpu
 
 
-@pytest.mark.parametrize("name", ["psnr", "ssim", "ms_ssim", "lpips_alex", "lpips_vgg", "niqe", "identity", "fsim"])
+NAMES = (
+    *("psnr", "ssim", "ms_ssim", "lpips_alex", "lpips_vgg", "niqe", "identity", "fsim"),
+    *(
+        "psnr_vqfr",
+        "ssim_vqfr",
+        "ssim_pyiqa",
+        "psnr_basicsr_y",
+        "niqe_vqfr",
+        "lpips_restoreformer",
+        "lmd_insightface106",
+    ),
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_scores_agree_to_1e_4(name: str, metric: Callable[[str], Any], score: Any, face_pairs: Any) -> None:
     expected = score(name, face_pairs)
     built = type(metric(name)).__new__(type(metric(name)))
