@@ -45,7 +45,8 @@ class DFDNet(Learned):
     Args:
         checkpoint: a file of one's own; None for the official one.
         dictionary: folder with the 16 files `<part>_<scale>_center.npy`; None for the official ones.
-        landmarks: folder with `<image file name>.txt` per image, pixels of the 512 x 512 face; None for dlib.
+        landmarks: folder with `<image file name>.txt` per image, pixels of the 512 x 512 face; None for dlib.  Results
+            are kept by the folder's name: give files that changed another one.
     """
 
     side: ClassVar[int] = 512
@@ -58,6 +59,7 @@ class DFDNet(Learned):
         quantise="truncate",  # as the official script saves
         code_licence="Apache-2.0, written from the paper; landmarks dlib, Boost",
         weights_licence="none given of their own; the code's README says CC-BY-NC-SA-4.0",
+        uses_meta=("landmarks",),
         trained_on=("FFHQ",),
         losses=("MSE", "VGG19 perceptual", "GAN"),
         knobs={

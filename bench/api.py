@@ -139,6 +139,7 @@ class Card:
         final_resize: filter that brings the output to the reference's size; None: it must have it.
         quantise: rounding of the official script when it writes 8 bits.
         stochastic: the seed changes the output.
+        uses_meta: keys of `Sample.meta` that change the output, such as `landmarks`.
         ranked: False for rows that are no competitors.
         trained_on, losses: to flag leakage, such as a restorer trained with the metric's network.
         knobs: setting -> what it does.
@@ -154,6 +155,7 @@ class Card:
     final_resize: Filter | None = None
     quantise: Literal["round", "truncate"] = "round"
     stochastic: bool = False
+    uses_meta: tuple[str, ...] = ()
     ranked: bool = True
     code_licence: str = "Apache-2.0"
     weights_licence: str = "none needed"

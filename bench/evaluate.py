@@ -128,7 +128,8 @@ class Worker:
         source = source_of(card, item.inputs)
         size = item.inputs.size or source.size
         draw = f"{cell.seed} {item.sample.id}" if card.stochastic else ""
-        item.key = restored_key(cell.restorer_id, source.sha256, size, draw)
+        used = {key: item.sample.meta[key] for key in card.uses_meta if key in item.sample.meta}
+        item.key = restored_key(cell.restorer_id, source.sha256, size, draw, used)
         known = self._store.restored.get(item.key)
         if known and self._usable(known, item):
             sha256, height, width = known["image"]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from .api import FeatureExtractor, FolderRestorer, PairMetric, Restorer, SetMetric, Weights
+import json
+
+from .api import FeatureExtractor, FolderRestorer, Meta, PairMetric, Restorer, SetMetric, Weights
 from .cell import digest
 from .spec import Spec
 from .weights import identity as weights_identity
@@ -45,9 +47,18 @@ def degraded_key(split: str, sample_id: str, hq: str) -> str:
     return digest("degraded", split, sample_id, hq)
 
 
-def restored_key(restorer: str, source: str, size: tuple[int, int], draw: str) -> str:
-    """Key of one restored image; `draw` says what noise came from, and is empty where there is none."""
-    return digest("restored", restorer, source, f"{size[0]}x{size[1]}", draw)
+def restored_key(restorer: str, source: str, size: tuple[int, int], draw: str, meta: Meta) -> str:
+    """Key of one restored image.
+
+    Args:
+        restorer: identity of the restorer.
+        source: sha256 of the pixels it was fed.
+        size: `(height, width)` of the result.
+        draw: what noise came from, empty where there is none.
+        meta: the facts about the sample that the restorer uses.
+    """
+    used = json.dumps(meta, sort_keys=True, default=str)
+    return digest("restored", restorer, source, f"{size[0]}x{size[1]}", draw, used)
 
 
 def score_key(metric: str, restored: str, reference: str | None, lq: str | None, meta: str) -> str:
