@@ -28,7 +28,11 @@ def three(writer):
 
 def test_every_pair_has_a_line(three):
     found = pairs(three)
-    assert sorted(map(sorted, zip(found["first"], found["second"], strict=True))) == [["a", "b"], ["a", "c"], ["b", "c"]]
+    assert sorted(map(sorted, zip(found["first"], found["second"], strict=True))) == [
+        ["a", "b"],
+        ["a", "c"],
+        ["b", "c"],
+    ]
     assert (found["n"] == 30).all()
 
 
