@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,8 +30,9 @@ class _WholeImage:
     uses_meta: tuple[str, ...] = ()
     version = 1
 
-    def __init__(self, weight: str, checkpoint: str | None) -> None:
+    def __init__(self, weight: str, checkpoint: str | None, shrink: Callable[[torch.Tensor], torch.Tensor]) -> None:
         self.weights: Weights = {weight: checkpoint}
+        self._shrink = shrink
 
     def load(self, device: torch.device) -> None:
         """Read the network."""
@@ -40,7 +41,6 @@ class _WholeImage:
 
         (weight,) = resolve(self.weights).values()
         self._network: Any = load_network(weight.path).to(device)
-        self._device = device
 
     def prepare(self, reference: torch.Tensor, meta: Sequence[Meta]) -> torch.Tensor:
         """Return the references' unit embeddings `(B, 512)`, `float64`."""
@@ -49,7 +49,7 @@ class _WholeImage:
     def _embed(self, images: torch.Tensor) -> torch.Tensor:
         import torch
 
-        features: torch.Tensor = self._network(self._input(images)).double().cpu()
+        features: torch.Tensor = self._network(self._shrink(images)).double().cpu()
         lengths: torch.Tensor = torch.linalg.vector_norm(features, dim=1, keepdim=True)
         return features / lengths
 
@@ -57,9 +57,6 @@ class _WholeImage:
         """Angles `(B,)` in radians; through the chord, which is exactly 0 for equal embeddings."""
         chord = (self._embed(restored) - state).square().sum(1).clamp_(max=4).sqrt()
         return (chord / 2).asin() * 2
-
-    def _input(self, images: torch.Tensor) -> torch.Tensor:
-        raise NotImplementedError
 
 
 class VqfrDegrees(_WholeImage):
@@ -77,7 +74,7 @@ class VqfrDegrees(_WholeImage):
 
     def __init__(self, checkpoint: Location | None = None) -> None:
         """`checkpoint` replaces the registry's `resnet18_110.pth`."""
-        super().__init__("arcface-resnet18-110", checkpoint)
+        super().__init__("arcface-resnet18-110", checkpoint, _vqfr_input)
 
     def score(
         self, restored: torch.Tensor, state: torch.Tensor, lq: torch.Tensor | None, meta: Sequence[Meta]
@@ -86,11 +83,12 @@ class VqfrDegrees(_WholeImage):
         degrees = self._angle(restored, state).rad2deg()
         return {"deg_vqfr": degrees.where(degrees >= _ALMOST_EQUAL, float("nan"))}
 
-    def _input(self, images: torch.Tensor) -> torch.Tensor:
-        import torch
 
-        small = np.stack([_small(image) for image in to_pixels(images)])
-        return torch.from_numpy(small).to(self._device)[:, None].float().sub_(127.5).div_(127.5)
+def _vqfr_input(images: torch.Tensor) -> torch.Tensor:
+    import torch
+
+    small = np.stack([_small(image) for image in to_pixels(images)])
+    return torch.from_numpy(small).to(images.device)[:, None].float().sub_(127.5).div_(127.5)
 
 
 def _small(image: Pixels) -> NDArray[np.uint8]:
@@ -127,7 +125,7 @@ class RestoreFormerRadians(_WholeImage):
 
     def __init__(self, checkpoint: Location | None = None) -> None:
         """`checkpoint` replaces the registry's `arcface_resnet18.pth`."""
-        super().__init__("arcface-resnet18", checkpoint)
+        super().__init__("arcface-resnet18", checkpoint, _restoreformer_input)
 
     def score(
         self, restored: torch.Tensor, state: torch.Tensor, lq: torch.Tensor | None, meta: Sequence[Meta]
@@ -135,9 +133,10 @@ class RestoreFormerRadians(_WholeImage):
         """Return `identity_restoreformer` `(B,)` in radians."""
         return {"identity_restoreformer": self._angle(restored, state)}
 
-    def _input(self, images: torch.Tensor) -> torch.Tensor:
-        from torch.nn import functional
 
-        red, green, blue = images.unbind(1)
-        gray = (0.2989 * blue + 0.5870 * green + 0.1140 * red)[:, None]
-        return functional.interpolate(gray, (128, 128), mode="bilinear", align_corners=False)
+def _restoreformer_input(images: torch.Tensor) -> torch.Tensor:
+    from torch.nn import functional
+
+    red, green, blue = images.unbind(1)
+    gray = (0.2989 * blue + 0.5870 * green + 0.1140 * red)[:, None]
+    return functional.interpolate(gray, (128, 128), mode="bilinear", align_corners=False)
