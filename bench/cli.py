@@ -115,6 +115,8 @@ def _hydra(command: str, arguments: list[str]) -> int:
         sys.argv = [f"restorebench {command}", *overrides, *([f"hydra.sweep.dir='{scratch}'"] if sweep else [])]
         try:
             hydra.main(config_path="pkg://restorebench.conf", config_name=command, version_base="1.3")(task)()
+        except SystemExit as end:  # Hydra's way out of --help
+            return int(end.code or 0)
         finally:
             sys.argv = argv
     return jobs.finish()

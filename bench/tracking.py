@@ -50,7 +50,9 @@ def project(out: Path, settings: Mapping[str, Any], leaderboard: pd.DataFrame) -
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Telemetry off; the library's start-up chatter does not belong in a leaderboard."""
+    """Telemetry off, chatter off, and a server that does not answer is given up after seconds, not minutes."""
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
     os.environ["DO_NOT_TRACK"] = "true"
     loggers = [logging.getLogger(name) for name in ("mlflow", "alembic", "mlflow.store.db.utils")]

@@ -1,0 +1,69 @@
+"""MLflow shows what the store holds, once, and never costs a result."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from mlflow.tracking import MlflowClient
+
+import restorebench
+
+SELECTION = ["adapter=[input]", "+adapter.blend._target_=fakes.Blend", "metric=[]", "+metric.mae._target_=fakes.Mae"]
+
+
+def run(faces: Path, out: Path, *more: str) -> restorebench.bench.commands.RunResult:
+    data = ["dataset=folder", f"dataset.folder.root={faces}", "degradation=[mild,severe]"]
+    return restorebench.run(*data, *SELECTION, *more, out=out)
+
+
+@pytest.fixture(scope="module")
+def tracked(small_faces: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An `out` with its MLflow database."""
+    out = tmp_path_factory.mktemp("tracked")
+    run(small_faces, out)
+    return out
+
+
+def runs(out: Path) -> list[object]:
+    client = MlflowClient(f"sqlite:///{out / 'mlflow.db'}")
+    return client.search_runs([e.experiment_id for e in client.search_experiments()])
+
+
+def test_a_repeated_command_adds_nothing(tracked: Path, small_faces: Path) -> None:
+    before = {r.info.run_id: r.data.metrics for r in runs(tracked)}
+    assert len(before) == 1 + 3 * 2
+    run(small_faces, tracked)
+    assert {r.info.run_id: r.data.metrics for r in runs(tracked)} == before
+    client = MlflowClient(f"sqlite:///{tracked / 'mlflow.db'}")
+    assert all(len(client.get_metric_history(key, name)) == 1 for key, found in before.items() for name in found)
+
+
+def test_another_command_on_the_same_folder_is_another_parent(tracked: Path, small_faces: Path) -> None:
+    more = run(small_faces, tracked, "+adapter.soft._target_=fakes.Blend", "+adapter.soft.amount=0.4")
+    parents = [r for r in runs(tracked) if "restorebench.plan" in r.data.tags]
+    assert more.plan_key in {r.data.tags["restorebench.plan"] for r in parents}
+    assert len(parents) == 2
+
+
+def test_the_configuration_and_the_manifest_are_there(tracked: Path) -> None:
+    client = MlflowClient(f"sqlite:///{tracked / 'mlflow.db'}")
+    parent = next(r for r in runs(tracked) if "restorebench.plan" in r.data.tags)
+    names = {artifact.path for artifact in client.list_artifacts(parent.info.run_id)}
+    assert {"config.yaml", "plan.json", "report"} <= names
+    assert parent.info.artifact_uri.startswith((tracked / "mlartifacts").as_uri())
+    child = next(r for r in runs(tracked) if r.data.tags.get("split") == "mild")
+    board = pd.read_csv(tracked / "report" / "leaderboard.csv")
+    assert child.inputs.dataset_inputs[0].dataset.digest in set(board["dataset_digest"])
+    assert {artifact.path for artifact in client.list_artifacts(child.info.run_id)} == {"manifest.csv"}
+
+
+def test_a_server_that_does_not_answer_costs_no_result(
+    small_faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with pytest.warns(UserWarning, match="MLflow was not updated"):
+        result = run(small_faces, tmp_path, "mlflow.uri=http://127.0.0.1:9")
+    assert result.status == 0
+    assert (tmp_path / "report" / "leaderboard.csv").exists()
