@@ -51,7 +51,7 @@ format: $(STAMP)  ## format the code and mend what can be mended by itself
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(STAMP)  ## measure import, start-up and scoring time
+bench: $(STAMP)  ## measure import, start-up and every restorer
 	$(BIN)/python -m pytest -m perf -s tests/perf $(ARGS)
 
 coverage: $(STAMP)  ## measure how often intervals hold the truth: the table of docs/statistics.md
