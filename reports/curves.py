@@ -101,7 +101,9 @@ def _panel(axis: Axes, grid: Grid, metric: str) -> None:
         if any(_value(row) is not None for row in rows):
             _line(axis, rows, _style(grid, restorer, place))
     axis.set_ylim(*_limits(grid, metric))
-    axis.set_xticks(range(len(grid.splits)), grid.splits)
+    what, ticks = _ticks(grid.splits)
+    axis.set_xticks(range(len(grid.splits)), ticks)
+    axis.set_xlabel(what, fontsize=8, color=INK)
     axis.set_xlim(-0.25, len(grid.splits) - 0.75)
     axis.grid(axis="y", color=FAINT, linewidth=0.6)
     axis.tick_params(colors=INK, length=0, labelsize=8)
@@ -109,6 +111,21 @@ def _panel(axis: Axes, grid: Grid, metric: str) -> None:
     for side in ("top", "right", "left"):
         axis.spines[side].set_visible(False)
     axis.spines["bottom"].set_color(FAINT)
+
+
+def _ticks(splits: Sequence[str]) -> tuple[str, Sequence[str]]:
+    """Split the names of a sweep, `sigma_1 sigma_2 ...`, into what it is over and its levels.
+
+    >>> _ticks(["sigma_1", "sigma_10"])
+    ('sigma', ['1', '10'])
+    >>> _ticks(["mild", "severe"])
+    ('', ['mild', 'severe'])
+    """
+    parts = [split.rpartition("_") for split in splits]
+    levels = [level for _, _, level in parts]
+    if len({what for what, _, _ in parts}) > 1 or not all(re.fullmatch(r"-?[\d.]+", level) for level in levels):
+        return "", splits
+    return parts[0][0], levels
 
 
 def _line(axis: Axes, rows: Sequence[Row | None], style: dict[str, Any]) -> None:

@@ -72,3 +72,11 @@ def test_ten_restorers_can_be_told_apart(writer):
     grid = filled(writer, restorers=tuple("abcdefghij"))
     marks = [(colour, marker) for _, colour, marker in legend(grid)]
     assert len(set(marks)) == 10
+
+
+def test_the_levels_of_a_sweep_are_the_ticks_and_their_parameter_the_axis() -> None:
+    from restorebench.reports.curves import _ticks
+
+    assert _ticks(["sigma_1", "sigma_2.5", "sigma_10"]) == ("sigma", ["1", "2.5", "10"])
+    assert _ticks(["mild", "medium", "severe"]) == ("", ["mild", "medium", "severe"])
+    assert _ticks(["sigma_1", "delta_2"]) == ("", ["sigma_1", "delta_2"])
