@@ -7,7 +7,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format bench coverage constraints clean
+.PHONY: help install demo test test-browser test-services crash lint format bench coverage constraints clean
 
 ifndef PYTHON
 PYTHON := $(shell for p in python3.11 python3 python; do \
@@ -22,7 +22,7 @@ STAMP := $(VENV)/.installed
 INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt
 
 help:  ## print this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # insightface asks for opencv-python and pyiqa for opencv-python-headless; both are one cv2 folder, and the last
 # one installed wins.  The other one needs libGL, which servers do not have, so headless goes last.
@@ -39,8 +39,19 @@ install: $(STAMP)  ## make .venv with everything in it (about 4 minutes, 7 GB wi
 demo: $(STAMP)  ## restore and score the built-in faces; writes out/report/index.html
 	$(BIN)/restorebench $(ARGS)
 
-test: $(STAMP)  ## run the tests (not those that need a GPU or measure time)
+test: $(STAMP)  ## run the tests (not those that need a GPU, a browser or servers, or measure time)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+
+test-browser: $(STAMP)  ## drive the page in Chromium and compile the tables with pdflatex
+	@tests/system.sh browser
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m browser -n $(JOBS) $(ARGS)
+
+test-services: $(STAMP)  ## run on Ray, against PostgreSQL and against S3-compatible storage
+	@tests/system.sh services
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m services $(ARGS)
+
+crash: $(STAMP)  ## kill every stage thirty times (make test: three); the table of docs/reliability.md
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m crash -s $(ARGS)
 
 lint: $(STAMP) .types/restorebench  ## check style, types and formatting
 	$(BIN)/ruff check .
