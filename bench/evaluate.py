@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -69,6 +69,11 @@ class Worker:
         self._scorer = Scorer(job.metrics, store, self._device, job.options.batch)
         self._restorers = Restorers(job.adapters, self._device, job.options.batch, store.out / "logs")
         self._chunk: tuple[Sample, ...] = ()
+
+    def run(self, shards: Sequence[Shard]) -> Iterator[ShardResult]:
+        """Evaluate the shards of one chunk in their order."""
+        for shard in shards:
+            yield self.evaluate(shard)
 
     def evaluate(self, shard: Shard) -> ShardResult:
         """Restore and score one shard; whatever fails becomes a row with its reason."""

@@ -71,6 +71,7 @@ class Store:
         self.scores: dict[str, dict[str, float]] = {}
         self._images: dict[str, int] = {}
         self._features: dict[str, tuple[str, int]] = {}
+        self._elsewhere: set[str] = set()
         self.unreadable: list[str] = []
         for path in sorted((self.root / "commits").glob("*.json")):
             self._load(path)
@@ -129,6 +130,11 @@ class Store:
         write_atomic(self.root / "commits" / f"{hashlib.sha256(data).hexdigest()}.json", data)
         self._merge(content)
 
+    def learn(self, commit: Commit) -> None:
+        """Remember what another process is going to commit; writes nothing."""
+        self._merge({**vars(commit), "features": {}})
+        self._elsewhere.update(commit.features)
+
     def _write_features(self, rows: NDArray[np.float32]) -> str:
         buffer = io.BytesIO()
         np.savez(buffer, rows=rows)
@@ -179,6 +185,8 @@ class Store:
 
     def has_features(self, key: str) -> bool:
         """Say whether the feature row of a key was committed and its file is still there."""
+        if key in self._elsewhere:
+            return True
         found = self._features.get(key)
         return found is not None and (self.root / "features" / f"{found[0]}.npz").exists()
 

@@ -24,5 +24,4 @@ class Inline:
         """
         worker = Worker(job, store)
         for group in groups:
-            for shard in group:
-                yield worker.evaluate(shard)
+            yield from worker.run(group)
