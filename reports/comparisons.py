@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -40,10 +40,21 @@ class Pair:
 
 def comparisons(board: Board) -> list[Pair]:
     """Compare the ranked restorers of every table by every metric that scores image by image."""
-    return [line for contest, group in _contests(board) for line in _pairs(board, contest, group)]
+    return [line for contest, group in contests(board) for line in _pairs(board, contest, group)]
 
 
-def _ranked_scores(board: Board, group: Group, rows: list[Row]) -> dict[str, Scores]:
+def contests(board: Board) -> Iterator[tuple[list[Row], Group]]:
+    """Yield the rows with a tier, which only means over images have, metric by metric."""
+    groups = {(g.dataset, g.split, g.protocol): g for g in board.groups}
+    found: dict[tuple[str, ...], list[Row]] = {}
+    for row in board.rows:
+        if row.tier is not None:
+            found.setdefault((row.dataset, row.split, row.protocol, row.metric, row.metric_id), []).append(row)
+    for key, rows in found.items():
+        yield rows, groups[key[0], key[1], key[2]]
+
+
+def ranked_scores(board: Board, group: Group, rows: Sequence[Row]) -> dict[str, Scores]:
     """Return the scores of restorers on the images that all of them have.
 
     Args:
@@ -59,19 +70,8 @@ def _ranked_scores(board: Board, group: Group, rows: list[Row]) -> dict[str, Sco
     return {name: values[common] for name, values in scores.items()}
 
 
-def _contests(board: Board) -> Iterator[tuple[list[Row], Group]]:
-    """Yield the rows with a tier, which only means over images have, metric by metric."""
-    groups = {(g.dataset, g.split, g.protocol): g for g in board.groups}
-    found: dict[tuple[str, ...], list[Row]] = {}
-    for row in board.rows:
-        if row.tier is not None:
-            found.setdefault((row.dataset, row.split, row.protocol, row.metric, row.metric_id), []).append(row)
-    for key, rows in found.items():
-        yield rows, groups[key[0], key[1], key[2]]
-
-
 def _pairs(board: Board, rows: list[Row], group: Group) -> Iterator[Pair]:
-    scores = _ranked_scores(board, group, rows)
+    scores = ranked_scores(board, group, rows)
     pairs = list(combinations(scores, 2))
     differences = {pair: _difference(scores, pair) for pair in pairs}
     effects = {pair: effect(differences[pair]) for pair in pairs}
