@@ -196,6 +196,8 @@ class Worker:
             "seed": cell.seed,
             "device": str(self._device),
             "note": item.note,
+            "alignment": item.sample.meta.get("alignment", ""),
+            "landmarks": json.dumps(item.sample.meta["landmarks"]) if "landmarks" in item.sample.meta else "",
             "score_errors": json.dumps(subject.errors if subject else {}, sort_keys=True),
             **(subject.scores if subject else {}),
         }

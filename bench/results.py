@@ -34,7 +34,8 @@ class CellTable:
         images: one row a sample, in order of `sample`, with columns
             `sample, status (ok | failed), error, height, width, hq, lq, native, restored` (sha256 of pixels, None
             where there is none), `drawn` (JSON of what the degradation drew), `seconds` (restoring), `parameters`,
-            `gflops` and `memory_mib` (see `costs.Cost`), `seed`, `device`, `score_errors` (JSON: metric name -> why this image has no value), and one
+            `gflops` and `memory_mib` (see `costs.Cost`), `seed`, `device`, `alignment` and `landmarks` (of the sample's
+            meta; empty where it has none), `score_errors` (JSON: metric name -> why this image has no value), and one
             column of floats for each pair score, named by `score_column`.
     """
 
