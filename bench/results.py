@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from .spec import Spec
 if TYPE_CHECKING:
     import pandas as pd
 
+    from .set_values import SetValues
     from .store import Store
 
 _METADATA = b"restorebench"
@@ -51,6 +53,13 @@ class Results:
     store: Store
     tables: tuple[CellTable, ...]
     plans: tuple[Mapping[str, Any], ...]
+
+    @cached_property
+    def sets(self) -> SetValues:
+        """Values of set metrics: those an earlier report left, and those this one computes."""
+        from .set_values import SetValues
+
+        return SetValues(self.store)
 
 
 def score_column(metric_id: str, column: str) -> str:

@@ -180,7 +180,7 @@ def _group_rows(group: Group, measures: Mapping[str, Measure], names: Names, res
         if info.skipped:
             yield from absent_rows(group, one, names)
         elif info.kind == "set":
-            yield from set_rows(group, one, names, results.store)
+            yield from set_rows(group, one, names, results.sets)
         else:
             yield from pair_rows(group, one, names)
 

@@ -9,15 +9,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..bench.api import Column, SetMetric, SetValue
+from ..bench.cell import MetricInfo
 from ..bench.errors import StoreError
 from ..bench.results import feature_key
-from ..bench.store import Store
+from ..bench.set_values import SetValues, Values
 from .fairness import Comparison, compare
 from .groups import Entrant, Group, Mask, text
 from .measures import Measure, own_reference
 from .rows import Names, Row, absent, blank, fairness_notes, join, one_line, ranks, was_computed, why_empty
-
-Values = Mapping[str, SetValue]
 
 
 @dataclass(frozen=True)
@@ -29,12 +28,12 @@ class _Compared:
     problems: Mapping[str, str]
 
 
-def set_rows(group: Group, measure: Measure, names: Names, store: Store) -> Iterator[Row]:
+def set_rows(group: Group, measure: Measure, names: Names, sets: SetValues) -> Iterator[Row]:
     """Yield the rows of one set metric in one group; features are read block by block."""
     if measure.metric is None:  # it cannot be built here, and its values are not in the store
         yield from _broken_rows(group, measure, names)
         return
-    compared = _compare_all(group, measure, measure.metric, store)
+    compared = _compare_all(group, measure, measure.metric, sets)
     for column in measure.columns:
         name = names.get((column.name, measure.info.metric_id), column.name)
         known = {e: v[column.name].value for e, v in compared.values.items() if not math.isnan(v[column.name].value)}
@@ -79,35 +78,38 @@ def _other_side(measure: Measure, n: int, dataset: str) -> str:
     return own or f"the {n} references of {dataset}"
 
 
-def _compare_all(group: Group, measure: Measure, metric: SetMetric, store: Store) -> _Compared:
-    comparison = compare(group, {e.name: _with_features(group, e, measure, store) for e in group.entrants})
+def _compare_all(group: Group, measure: Measure, metric: SetMetric, sets: SetValues) -> _Compared:
+    comparison = compare(group, {e.name: _with_features(group, e, measure, sets) for e in group.entrants})
     values: dict[str, Values] = {}
     problems: dict[str, str] = {}
     for entrant in group.entrants:
         images = comparison.shown(entrant)
         if images.any():
             try:
-                values[entrant.name] = _compare(group, entrant, measure.info.extractor_id, metric, store, images)
+                values[entrant.name] = _compare(group, entrant, measure.info, metric, sets, images)
             except (StoreError, ValueError, ArithmeticError) as error:
                 problems[entrant.name] = _reason(error)
     return _Compared(comparison, values, problems)
 
 
-def _compare(group: Group, entrant: Entrant, extractor: str, metric: SetMetric, store: Store, images: Mask) -> Values:
+def _compare(
+    group: Group, entrant: Entrant, info: MetricInfo, metric: SetMetric, sets: SetValues, images: Mask
+) -> Values:
     """Compare the restored images with their references, seed by seed; several seeds are averaged."""
     hq = [] if own_reference(metric) else [group.images[i].hq for i in np.flatnonzero(images)]
-    reference = store.features([feature_key(extractor, sha256) for sha256 in hq])
+    reference = [feature_key(info.extractor_id, sha256) for sha256 in hq]
     by_seed = []
     for table, rows in zip(entrant.tables, entrant.rows, strict=True):
-        restored = table.images["restored"].to_numpy(dtype=object)[rows[images]]
-        by_seed.append(metric.compare(store.features([feature_key(extractor, r) for r in restored]), reference))
+        images_of_seed = table.images["restored"].to_numpy(dtype=object)[rows[images]]
+        restored = [feature_key(info.extractor_id, sha256) for sha256 in images_of_seed]
+        by_seed.append(sets.value(info.metric_id, metric, restored, reference))
     if len(by_seed) == 1:
         return by_seed[0]
     # an interval over images of a mean over seeds is not known: none is given
     return {name: SetValue(float(np.mean([v[name].value for v in by_seed]))) for name in by_seed[0]}
 
 
-def _with_features(group: Group, entrant: Entrant, measure: Measure, store: Store) -> Mask:
+def _with_features(group: Group, entrant: Entrant, measure: Measure, sets: SetValues) -> Mask:
     """Images whose features, and those of the reference if it counts, are in the store, for every seed."""
     found = np.zeros(len(group.images), dtype=bool)
     if not was_computed(entrant, measure):
@@ -118,7 +120,7 @@ def _with_features(group: Group, entrant: Entrant, measure: Measure, store: Stor
             text(t.images["restored"].iat[rows[i]]) for t, rows in zip(entrant.tables, entrant.rows, strict=True)
         ]
         wanted = [group.images[i].hq, *restored] if measure.needs_reference else restored
-        found[i] = all(sha256 and store.has_features(feature_key(extractor, sha256)) for sha256 in wanted)
+        found[i] = all(sha256 and sets.has_features(feature_key(extractor, sha256)) for sha256 in wanted)
     return found
 
 

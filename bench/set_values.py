@@ -1,0 +1,115 @@
+"""Values of set metrics, such as FID: remembered during a report, and carried where the features do not travel.
+
+    out/store/sets/<sha256>.json   values an earlier report computed; named by its own bytes
+
+Feature rows are thousands of numbers an image, a value is one number a set.  A copy of a store that is only to be
+read, such as the artifacts of a tracked run, holds the values and says which features they were made from.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+
+from .api import SetMetric, SetValue
+from .cell import digest
+from .errors import StoreError
+from .store import Store, StoredFeatures
+
+Values = Mapping[str, SetValue]
+
+
+class SetValues:
+    """The set-level values of one store.
+
+    Args:
+        store: where features lie, and values of an earlier report under `sets/`.
+
+    Attributes:
+        present: keys of the features that a report asked for and that are, or were, there.
+        values: key of a comparison -> value of each column.
+        problems: key of a comparison -> why it has no value.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.present: set[str] = set()
+        self.values: dict[str, Values] = {}
+        self.problems: dict[str, str] = {}
+        for path in sorted((store.root / "sets").glob("*.json")):
+            data = path.read_bytes()
+            if hashlib.sha256(data).hexdigest() != path.stem:
+                raise StoreError(f"{path}: its bytes are not what its name says; delete it and make the report again")
+            self._read(json.loads(data))
+
+    def has_features(self, key: str) -> bool:
+        """Say whether the features of a key are in the store, or were where its values come from."""
+        if key in self.present:
+            return True
+        if self._store.has_features(key):
+            self.present.add(key)
+            return True
+        return False
+
+    def value(self, metric_id: str, metric: SetMetric, restored: Sequence[str], reference: Sequence[str]) -> Values:
+        """Return the values of one comparison, computed unless they are known.
+
+        Args:
+            metric_id: identity of the metric.
+            metric: computes them from features.
+            restored: keys of the features of one side, in order.
+            reference: those of the other side; empty where the metric brings its own.
+
+        Raises:
+            StoreError: they are not known, and features are missing or damaged.
+            ValueError, ArithmeticError: what the metric raises.
+        """
+        key = digest("set", metric_id, *restored, "against", *reference)
+        if key in self.problems:
+            raise ValueError(self.problems[key])
+        if key not in self.values:
+            try:
+                self.values[key] = metric.compare(self._features(restored), self._features(reference))
+            except (ValueError, ArithmeticError) as error:
+                self.problems[key] = str(error)
+                raise
+        return self.values[key]
+
+    def _features(self, keys: Sequence[str]) -> StoredFeatures:
+        if not all(self._store.has_features(key) for key in keys):
+            raise StoreError(
+                f"{self._store.out}: came without the features, and not with the values of this comparison"
+            )
+        return self._store.features(keys)
+
+    def to_bytes(self) -> bytes:
+        """Return everything that is known as JSON; equal knowledge gives equal bytes."""
+        content = {
+            "present": sorted(self.present),
+            "values": {
+                key: {name: [_text(v.value), _text(v.low), _text(v.high), v.note] for name, v in values.items()}
+                for key, values in self.values.items()
+            },
+            "problems": self.problems,
+        }
+        return json.dumps(content, sort_keys=True, ensure_ascii=False, allow_nan=False).encode()
+
+    def _read(self, content: Mapping[str, Mapping[str, Mapping[str, Sequence[str]]]]) -> None:
+        self.present.update(content["present"])
+        self.problems.update(content["problems"])  # type: ignore[arg-type]
+        for key, values in content["values"].items():
+            self.values[key] = {
+                name: SetValue(float(value), _number(low), _number(high), note)
+                for name, (value, low, high, note) in values.items()
+            }
+
+
+def _text(value: float | None) -> float | str | None:
+    """JSON has no infinity and no NaN."""
+    return str(value) if value is not None and not math.isfinite(value) else value
+
+
+def _number(value: str | float | None) -> float | None:
+    return None if value is None else float(value)
