@@ -110,13 +110,19 @@ def _path(out: Path, key: str) -> Path:
 
 def _load(path: Path) -> CellTable:
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     try:
-        arrow = pq.read_table(io.BytesIO(path.read_bytes()))
-        description = json.loads(arrow.schema.metadata[_METADATA])
+        return parse(path.read_bytes())
     except (pa.ArrowInvalid, OSError, KeyError, TypeError, ValueError) as error:
         raise StoreError(f"{path}: damaged ({error}); delete it and run the same command again") from None
+
+
+def parse(data: bytes) -> CellTable:
+    """Read a cell's table from the bytes of its file; raises nearly anything when they are something else."""
+    import pyarrow.parquet as pq
+
+    arrow = pq.read_table(io.BytesIO(data))
+    description = json.loads(arrow.schema.metadata[_METADATA])
     return CellTable(Cell(**description["cell"]), _metrics(description["metrics"]), arrow.to_pandas())
 
 
