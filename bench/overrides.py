@@ -53,7 +53,9 @@ def normalise(arguments: Sequence[str], defaults: dict[str, list[str]] | None = 
         if match and not match[2] and not key.startswith("+"):
             selected[match[1]] = _names(match[1], value or "", sweep)
     _refuse_twins(pairs, selected)
-    return [key if value is None else f"{_complete(key, selected)}={_quote(key, value)}" for key, value in pairs]
+    flags = [key for key, value in pairs if value is None and not key.startswith("~")]  # Hydra wants them together
+    rest = [(key, value) for key, value in pairs if value is not None or key.startswith("~")]
+    return [*flags, *(k if value is None else f"{_complete(k, selected)}={_quote(k, value)}" for k, value in rest)]
 
 
 def chosen_groups(arguments: Sequence[str]) -> set[str]:
