@@ -108,6 +108,8 @@ class Worker:
                 self._take(item, shard.given, commit)
             else:
                 self._find(item, shard.cell)
+            if shard.failed and (item.work or shard.given is not None):  # what an earlier run restored stays
+                item.work, item.restored, item.error = None, None, shard.failed
         except ImageError as error:
             item.error = str(error)
         return item

@@ -69,11 +69,13 @@ class Shard:
 
     Attributes:
         given: file of each sample's result when the restorer is a folder of results, else None.
+        failed: why its images are not tried again, where earlier attempts cost their workers; their rows fail.
     """
 
     cell: Cell
     samples: tuple[Sample, ...]
     given: Mapping[str, Path] | None = None
+    failed: str = ""
 
 
 @dataclass(frozen=True)
