@@ -6,99 +6,148 @@
         plans/<key>.json         what each command asked for, what it skipped, and where it ran
         images/<aa>/<sha256>.png  LQ, restored and reference images, named by the sha256 of their pixels
         features/<sha256>.npz    feature rows of one shard, named by their bytes
+        index.sqlite             which commit holds which key: a cache, made again from the commits (see `index`)
 
 A file nothing names, or whose digest is wrong, is as if it were not there: what it held is computed again.
+`out` may lie on object storage; the index is then kept in the user's cache.  See docs/storage.md.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
-import json
-import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .commit import RECORDS, Commit, decode, encode
 from .errors import ImageError, StoreError
-from .files import write_atomic
-from .images import Pixels, decode, encode_png, pixel_digest
+from .files import as_object, entries, is_remote, write_atomic
+from .images import Pixels, encode_png, pixel_digest
+from .images import decode as decode_image
+from .index import Index
+from .weights import home
 
-VERSION = 1
+__all__ = ["Commit", "Records", "Store", "StoredFeatures"]
 
+_OPEN = 128
+"""Parsed commits in memory."""
 
-@dataclass
-class Commit:
-    """Results of one shard on their way into the store.
+_LEARNT = 1024
+"""Commits of other processes that are remembered; by then the driver has written them."""
 
-    Attributes:
-        files: sha256 of a file's bytes -> `[sha256 of its pixels, height, width]`.
-        degraded: key -> `{lq, native, size..., parameters}`.
-        restored: key -> `{image, size}`.
-        scores: key -> `{column: value}`.
-        images: sha256 of pixels -> bytes of its PNG, already written.
-        features: key -> feature row, written beside the commit.
-    """
+_BLOCK = 1024
+"""Feature rows that are handed out together."""
 
-    files: dict[str, list[Any]] = field(default_factory=dict)
-    degraded: dict[str, dict[str, Any]] = field(default_factory=dict)
-    restored: dict[str, dict[str, Any]] = field(default_factory=dict)
-    scores: dict[str, dict[str, float]] = field(default_factory=dict)
-    images: dict[str, int] = field(default_factory=dict)
-    features: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+_PUT = 16_384
+"""Images that this process wrote and that it remembers until they are committed."""
 
-    def __bool__(self) -> bool:
-        return bool(self.files or self.degraded or self.restored or self.scores or self.images or self.features)
+Record = TypeVar("Record")
 
 
 class Store:
-    """The results below one `out` folder.
+    """The results below one `out` folder; may be used from several threads.
+
+    Opening costs one listing of the commits and reads those that are new to the index.
 
     Args:
-        out: the output folder; created when something is written.
+        out: the output folder or address; created when something is written.
+
+    Attributes:
+        unreadable: one line for each commit that was found damaged.
+        checked: what `verify` looked at so far, by kind.
     """
 
     def __init__(self, out: Path) -> None:
         self.out = out
         self.root = out / "store"
-        self.files: dict[str, list[Any]] = {}
-        self.degraded: dict[str, dict[str, Any]] = {}
-        self.restored: dict[str, dict[str, Any]] = {}
-        self.scores: dict[str, dict[str, float]] = {}
-        self._images: dict[str, int] = {}
-        self._features: dict[str, tuple[str, int]] = {}
-        self._elsewhere: set[str] = set()
         self.unreadable: list[str] = []
-        for path in sorted((self.root / "commits").glob("*.json")):
-            self._load(path)
+        self.checked: dict[str, int] = {}
+        self.files = Records[list[Any]](self, "files")
+        self.degraded = Records[dict[str, Any]](self, "degraded")
+        self.restored = Records[dict[str, Any]](self, "restored")
+        self.scores = Records[dict[str, float]](self, "scores", _floats)
+        self._images = Records[int](self, "images")
+        self._lock = threading.RLock()
+        self._open: OrderedDict[str, Mapping[str, Any]] = OrderedDict()
+        self._learnt: OrderedDict[str, Mapping[str, Any]] = OrderedDict()
+        self._elsewhere: dict[str, str] = {}  # kind and key -> name in `_learnt`
+        self._put: OrderedDict[str, int] = OrderedDict()
+        self._sizes: dict[str, int] | None = None
+        self._feature_names: set[str] | None = None
+        self._index = Index(_index_path(out), self._fill)
+        self._fill()
 
-    def _load(self, path: Path) -> None:
-        data = path.read_bytes()
-        if hashlib.sha256(data).hexdigest() != path.stem:
-            self.unreadable.append(f"{path}: its bytes are not what its name says; what it held is computed again")
-            return
-        content = json.loads(data)
-        if content["version"] != VERSION:
-            raise StoreError(f"{path}: store version {content['version']}, this restorebench reads {VERSION}")
-        self._merge(content)
+    def _fill(self) -> None:
+        """Bring the index up to date with the commits."""
+        listed = {name.removesuffix(".json") for name, _ in entries(self.root / "commits") if name.endswith(".json")}
+        known = self._index.commits()
+        if known - listed:  # some were removed: others may hold their keys too
+            self._index.clear()
+            known = set()
+        for name in sorted(listed - known):
+            content = self._read(name)
+            if content is not None:
+                self._add(name, content)
+        self._index.flush()
 
-    def _merge(self, content: Mapping[str, Any]) -> None:
-        for key, record in content["files"].items():
-            self.files.setdefault(key, record)
-        for key, record in content["degraded"].items():
-            self.degraded.setdefault(key, record)
-        for key, record in content["restored"].items():
-            self.restored.setdefault(key, record)
-        for key, values in content["scores"].items():
-            self.scores.setdefault(key, {name: float(value) for name, value in values.items()})
-        self._images.update(content["images"])
-        for file, keys in content["features"].items():
-            for row, key in enumerate(keys):
-                self._features.setdefault(key, (file, row))
+    def _add(self, name: str, content: Mapping[str, Any]) -> None:
+        self._index.add(name, {kind: content[kind] for kind in RECORDS}, content["features"])
+
+    def _read(self, name: str) -> Mapping[str, Any] | None:
+        """Read a commit; None, and one more line in `unreadable`, where it is damaged."""
+        path = self.root / "commits" / f"{name}.json"
+        try:
+            content = decode(name, path.read_bytes(), str(path))
+            problem = "" if content else "its bytes are not what its name says; what it held is computed again"
+        except OSError as error:
+            content, problem = None, f"cannot be read ({error.strerror or error}); what it held is computed again"
+        if problem:
+            self.unreadable.append(f"{path}: {problem}")
+        return content
+
+    def close(self) -> None:
+        """Write what the index still holds in memory; the store can be used on."""
+        self._index.flush()
+        self._index.close()
+
+    # -- records ------------------------------------------------------------------------------
+
+    def record(self, kind: str, key: str) -> Any:
+        """Return what some commit says about a key, or None."""
+        with self._lock:
+            learnt = self._elsewhere.get(f"{kind} {key}")
+            if learnt is not None:
+                return self._learnt[learnt][kind][key]
+            name = self._index.find(kind, key)
+            if name is None:
+                return None
+            content = self._content(name)
+            return None if content is None else content[kind].get(key)
+
+    def _content(self, name: str) -> Mapping[str, Any] | None:
+        if name in self._open:
+            self._open.move_to_end(name)
+            return self._open[name]
+        content = self._read(name)
+        if content is None:
+            self._index.forget(name)
+            return None
+        self._remember(name, content)
+        return content
+
+    def _remember(self, name: str, content: Mapping[str, Any]) -> None:
+        self._open[name] = content
+        while len(self._open) > _OPEN:
+            self._open.popitem(last=False)
 
     # -- writing ------------------------------------------------------------------------------
 
@@ -117,23 +166,25 @@ class Store:
         for keys in by_width.values():
             name = self._write_features(np.stack([commit.features[key] for key in keys]))
             features[name] = keys
-        content = {
-            "version": VERSION,
-            "files": commit.files,
-            "degraded": commit.degraded,
-            "restored": commit.restored,
-            "scores": {key: {n: _number(v) for n, v in values.items()} for key, values in commit.scores.items()},
-            "images": commit.images,
-            "features": features,
-        }
-        data = json.dumps(content, sort_keys=True, ensure_ascii=False, allow_nan=False).encode()
-        write_atomic(self.root / "commits" / f"{hashlib.sha256(data).hexdigest()}.json", data)
-        self._merge(content)
+        name, data = encode(commit, features)
+        write_atomic(self.root / "commits" / f"{name}.json", data)
+        content = {kind: getattr(commit, kind) for kind in RECORDS} | {"features": features}
+        with self._lock:
+            self._remember(name, content)
+            self._add(name, content)
 
     def learn(self, commit: Commit) -> None:
         """Remember what another process is going to commit; writes nothing."""
-        self._merge({**vars(commit), "features": {}})
-        self._elsewhere.update(commit.features)
+        with self._lock:
+            name = f"{len(self._learnt)} {id(commit)}"
+            self._learnt[name] = vars(commit)
+            self._elsewhere.update({f"{kind} {key}": name for kind, keys in vars(commit).items() for key in keys})
+            while len(self._learnt) > _LEARNT:
+                oldest, content = self._learnt.popitem(last=False)
+                for kind, keys in content.items():
+                    for key in keys:
+                        if self._elsewhere.get(f"{kind} {key}") == oldest:
+                            del self._elsewhere[f"{kind} {key}"]
 
     def _write_features(self, rows: NDArray[np.float32]) -> str:
         buffer = io.BytesIO()
@@ -141,16 +192,19 @@ class Store:
         data = buffer.getvalue()
         name = hashlib.sha256(data).hexdigest()
         write_atomic(self.root / "features" / f"{name}.npz", data)
+        with self._lock:
+            if self._feature_names is not None:
+                self._feature_names.add(name)
         return name
 
     def put_image(self, image: Pixels, sha256: str | None = None) -> tuple[str, int]:
         """Write an image unless it is there; return the sha256 of its pixels and the bytes of its file."""
         sha256 = sha256 or pixel_digest(image)
         if self.has_image(sha256):
-            return sha256, self._images[sha256]
+            return sha256, self._length(sha256) or 0
         data = encode_png(image)
         write_atomic(self.image_path(sha256), data, durable=False)
-        self._images[sha256] = len(data)
+        self._found_image(sha256, len(data))
         return sha256, len(data)
 
     # -- images -------------------------------------------------------------------------------
@@ -161,10 +215,37 @@ class Store:
 
     def has_image(self, sha256: str) -> bool:
         """Say whether a committed image is there at its full length."""
+        length = self._length(sha256)
+        if length is None:
+            return False
+        if is_remote(self.root):
+            return self._listed_images().get(sha256) == length
         try:
-            return self.image_path(sha256).stat().st_size == self._images.get(sha256)
+            return self.image_path(sha256).stat().st_size == length
         except OSError:
             return False
+
+    def _length(self, sha256: str) -> int | None:
+        return self._put.get(sha256) or self._images.get(sha256)
+
+    def _found_image(self, sha256: str, length: int) -> None:
+        with self._lock:
+            self._put[sha256] = length
+            if self._sizes is not None:
+                self._sizes[sha256] = length
+            while len(self._put) > _PUT:
+                self._put.popitem(last=False)
+
+    def _listed_images(self) -> dict[str, int]:
+        """Bytes of every image on object storage: one listing, instead of a question for each image."""
+        with self._lock:
+            if self._sizes is None:
+                try:
+                    below = as_object(self.root / "images").below()
+                    self._sizes = {name[-68:-4]: size for name, size, _ in below if name.endswith(".png")}
+                except FileNotFoundError:
+                    self._sizes = {}
+            return self._sizes
 
     def image(self, sha256: str) -> Pixels:
         """Read an image and check its pixels.
@@ -174,21 +255,56 @@ class Store:
         """
         path = self.image_path(sha256)
         try:
-            image = decode(path.read_bytes(), str(path))
-        except OSError:
+            data = path.read_bytes()
+        except FileNotFoundError:
             raise ImageError(f"{path}: not kept in the store; run the same command with keep=true") from None
+        except OSError as error:
+            raise ImageError(f"{path}: cannot be read ({error.strerror or error})") from None
+        image = decode_image(data, str(path))
         if pixel_digest(image) != sha256:
             raise ImageError(f"{path}: its pixels are not what its name says; delete it and run the command again")
         return image
+
+    def drop_image(self, sha256: str) -> None:
+        """Remove an image that turned out to be damaged, so that it is made again."""
+        with contextlib.suppress(OSError):
+            self.image_path(sha256).unlink(missing_ok=True)
+        with self._lock:
+            self._put.pop(sha256, None)
+            if self._sizes is not None:
+                self._sizes.pop(sha256, None)
 
     # -- features -----------------------------------------------------------------------------
 
     def has_features(self, key: str) -> bool:
         """Say whether the feature row of a key was committed and its file is still there."""
-        if key in self._elsewhere:
-            return True
-        found = self._features.get(key)
-        return found is not None and (self.root / "features" / f"{found[0]}.npz").exists()
+        return f"features {key}" in self._elsewhere or bool(self.find_features([key]).present[0])
+
+    def find_features(self, keys: Sequence[str]) -> StoredFeatures:
+        """Look up the feature rows of keys; those that are not there are left out by `StoredFeatures.present`."""
+        places, names = self._index.rows(keys)
+        here = np.array([*(name in self._listed_features() for name in names), False])
+        places[~here[places[:, 0]], 0] = -1
+        return StoredFeatures(self, places, names)
+
+    def features(self, keys: Sequence[str]) -> StoredFeatures:
+        """Return the feature rows of keys, in their order, to be read in blocks.
+
+        Raises:
+            StoreError: some are not there.
+        """
+        found = self.find_features(keys)
+        if not found.present.all():
+            missing = int(np.count_nonzero(~found.present))
+            raise StoreError(f"{self.root}: {missing} of {len(keys)} feature rows are not there; run the command again")
+        return found
+
+    def _listed_features(self) -> set[str]:
+        with self._lock:
+            if self._feature_names is None:
+                listed = entries(self.root / "features")
+                self._feature_names = {name.removesuffix(".npz") for name, _ in listed if name.endswith(".npz")}
+            return self._feature_names
 
     def feature_file(self, name: str) -> NDArray[np.float32]:
         """Read one file of feature rows `(n, D)` and check its digest."""
@@ -196,57 +312,121 @@ class Store:
         try:
             data = path.read_bytes()
         except OSError as error:
-            raise StoreError(f"{path}: cannot be read ({error.strerror}); run the same command again") from None
+            raise StoreError(f"{path}: cannot be read ({error.strerror or error}); run the command again") from None
         if hashlib.sha256(data).hexdigest() != name:
             raise StoreError(f"{path}: damaged; delete it and run the same command again")
         with np.load(io.BytesIO(data), allow_pickle=False) as archive:
             return np.asarray(archive["rows"], dtype=np.float32)
 
-    def features(self, keys: Sequence[str]) -> StoredFeatures:
-        """Return the feature rows of keys, in their order, to be read in blocks."""
-        return StoredFeatures(self, tuple(self._features[key] for key in keys))
-
     # -- checking -----------------------------------------------------------------------------
 
     def verify(self) -> Iterator[str]:
-        """Check the digest of every file that a commit names; yield one line for each problem."""
-        yield from self.unreadable
-        for sha256 in sorted(self._images):
-            if self.image_path(sha256).exists():
+        """Check the digest of every commit and of every file that one names; yield one line for each problem.
+
+        Images that were not kept are no problem.  Memory does not grow with the store; `checked` counts what was
+        looked at.
+        """
+        self.checked = {"commits": 0, "images": 0, "features": 0}
+        for name in sorted(name for name, _ in entries(self.root / "commits") if name.endswith(".json")):
+            before = len(self.unreadable)
+            content = self._read(name.removesuffix(".json"))
+            self.checked["commits"] += 1
+            if content is None:
+                yield from self.unreadable[before:]
+                continue
+            yield from self._verify_images(content["images"])
+            for file in sorted(content["features"]):
+                self.checked["features"] += 1
+                try:
+                    self.feature_file(file)
+                except StoreError as error:
+                    yield str(error)
+
+    def _verify_images(self, images: Mapping[str, int]) -> Iterator[str]:
+        for sha256 in sorted(images):
+            here = sha256 in self._listed_images() if is_remote(self.root) else self.image_path(sha256).exists()
+            if here:
+                self.checked["images"] += 1
                 try:
                     self.image(sha256)
                 except ImageError as error:
                     yield str(error)
-        for name in sorted({file for file, _ in self._features.values()}):
-            try:
-                self.feature_file(name)
-            except StoreError as error:
-                yield str(error)
+
+
+class Records(Generic[Record]):
+    """Records of one kind: looked up one by one, never held all at once."""
+
+    def __init__(self, store: Store, kind: str, decoded: Callable[[Any], Record] = lambda record: record) -> None:
+        self._store = store
+        self._kind = kind
+        self._decoded = decoded
+
+    def get(self, key: str) -> Record | None:
+        """Return the record of a key, or None."""
+        found = self._store.record(self._kind, key)
+        return None if found is None else self._decoded(found)
+
+    def __contains__(self, key: str) -> bool:
+        return self.get(key) is not None
+
+    def __getitem__(self, key: str) -> Record:
+        found = self.get(key)
+        if found is None:
+            raise KeyError(key)
+        return found
 
 
 class StoredFeatures:
-    """Feature rows that are read from the store block by block; memory holds one file at a time."""
+    """Feature rows that are read from the store block by block; memory holds one block at a time.
 
-    def __init__(self, store: Store, places: tuple[tuple[str, int], ...]) -> None:
+    Attributes:
+        present: `(n,)`, False where a key has no row; only a part without such rows can be read.
+    """
+
+    def __init__(self, store: Store, places: NDArray[np.int64], names: Sequence[str]) -> None:
         self._store = store
         self._places = places
+        self._names = names
+        self.present = places[:, 0] >= 0
 
     def __len__(self) -> int:
         return len(self._places)
 
+    def take(self, chosen: NDArray[Any]) -> StoredFeatures:
+        """Return some of the rows, by mask or by number."""
+        return StoredFeatures(self._store, self._places[chosen], self._names)
+
     def blocks(self) -> Iterator[NDArray[np.float32]]:
         """Yield `(n, D)` blocks in the order of the keys."""
-        start = 0
-        while start < len(self._places):
-            name = self._places[start][0]
-            stop = start
-            while stop < len(self._places) and self._places[stop][0] == name:
-                stop += 1
-            rows = self._store.feature_file(name)
-            yield rows[[row for _, row in self._places[start:stop]]]
-            start = stop
+        parts: list[NDArray[np.float32]] = []
+        held = 0
+        for file, rows in self._runs():
+            part = self._store.feature_file(self._names[file])[rows]
+            if parts and held + len(part) > _BLOCK:
+                yield np.concatenate(parts)
+                parts, held = [], 0
+            parts.append(part)
+            held += len(part)
+        if parts:
+            yield np.concatenate(parts)
+
+    def _runs(self) -> Iterator[tuple[int, NDArray[np.int64]]]:
+        """Yield number of the file and rows for each run of keys in one file."""
+        files = self._places[:, 0]
+        starts = [0, *(np.flatnonzero(np.diff(files)) + 1).tolist(), len(files)]
+        for start, stop in pairwise(starts):
+            if stop > start:
+                yield int(files[start]), self._places[start:stop, 1]
 
 
-def _number(value: float) -> float | str:
-    """JSON has no infinity and no NaN: they are written as text and read back by `float`."""
-    return value if math.isfinite(value) else str(value)
+def _floats(values: Mapping[str, float | str]) -> dict[str, float]:
+    return {name: float(value) for name, value in values.items()}
+
+
+def _index_path(out: Path) -> Path:
+    """Beside the commits, or in the user's cache where those are remote or cannot be written."""
+    beside = out / "store" / "index.sqlite"
+    if not is_remote(out) and (not beside.parent.exists() or os.access(beside.parent, os.W_OK)):
+        return beside
+    place = str(out) if is_remote(out) else str(out.absolute())
+    return home() / "index" / f"{hashlib.sha256(place.encode()).hexdigest()[:32]}.sqlite"
