@@ -24,6 +24,7 @@ restorebench: benchmarks of blind face restoration and photo enhancement
   restorebench synthesize          write degraded images      dataset=folder dataset.root=DIR degradation=[mild,severe]
   restorebench reference           statistics of a set for FID and KID     dataset=ffhq_512 dataset.root=DIR
   restorebench report              rebuild tables, figures and page from the store     out=DIR
+  restorebench study               people compare two restorers on the same face, blind     out=DIR --port 8750
   restorebench align               cut the faces out of photos             align PHOTOS --out FACES
   restorebench paste               put restored faces back                 paste RESTORED --faces FACES/faces.json ...
   restorebench list                adapters | datasets | degradations | metrics | experiments
@@ -34,7 +35,7 @@ Each command has --help.  Everything a command writes goes below out=DIR (defaul
 Exit status: 0 complete, 3 finished with failed or skipped parts, 2 bad input.
 """
 
-HYDRA_COMMANDS = ("run", "score", "synthesize", "reference", "report")
+HYDRA_COMMANDS = ("run", "score", "synthesize", "reference", "report", "study")
 PLAIN_COMMANDS = ("list", "weights", "doctor", "align", "paste")
 
 
@@ -101,6 +102,10 @@ def _hydra(command: str, arguments: list[str]) -> int:
     from .configuration import default_choices, to_plain, translated
     from .overrides import normalise
 
+    if command == "study":
+        from .study_command import with_flags
+
+        arguments = with_flags(arguments)
     sweep = "-m" in arguments or "--multirun" in arguments
     overrides = normalise(arguments, default_choices(command))
     schema.register()
@@ -200,6 +205,12 @@ class _Jobs:
         from .commands import report_config
 
         self._show(report_config(config))
+        return 0
+
+    def _study(self, config: dict[str, Any]) -> int:
+        from .study_command import serve
+
+        serve(config, _console())
         return 0
 
     def _show(self, result: Any) -> None:

@@ -118,6 +118,28 @@ class ReportCommandSchema:
     report: ReportSchema = field(default_factory=ReportSchema)
 
 
+@dataclass
+class StudySchema:
+    """What a preference study asks; see conf/study.yaml."""
+
+    restorers: list[str] = field(default_factory=list)
+    split: str | None = None
+    pairs: int = 100
+    lq: bool = True
+    question: str = "Which picture do you prefer?"
+    seed: int = 0
+
+
+@dataclass
+class StudyCommandSchema:
+    """`restorebench study`."""
+
+    out: str = "out"
+    host: str = "127.0.0.1"
+    port: int = 8750
+    study: StudySchema = field(default_factory=StudySchema)
+
+
 def register() -> None:
     """Make the schemas known to Hydra; the primary configs name them in their defaults lists."""
     store = ConfigStore.instance()
@@ -126,3 +148,4 @@ def register() -> None:
     store.store(name="synthesize_schema", node=SynthesizeSchema)
     store.store(name="reference_schema", node=ReferenceSchema)
     store.store(name="report_schema", node=ReportCommandSchema)
+    store.store(name="study_schema", node=StudyCommandSchema)

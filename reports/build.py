@@ -25,6 +25,9 @@ from .markdown import markdown
 from .page import page
 from .per_image import per_image, to_parquet
 from .robustness import Robustness, robustness
+from .study import Share, Standing, studies
+from .study_tables import latex as study_latex
+from .study_tables import markdown as study_markdown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -83,6 +86,12 @@ def _files(made: Board, tables: list[Grid], images: pd.DataFrame, spent: pd.Data
     yield "robustness.csv", records.to_csv(Robustness, curved)
     yield "published.csv", records.to_csv(Claim, in_print)
     yield "costs.csv", spent.to_csv(index=False, lineterminator="\n").encode()
+    held = studies(made)
+    if held:
+        yield "study.csv", records.to_csv(Share, (line for one in held for line in one.shares))
+        yield "study_ranking.csv", records.to_csv(Standing, (line for one in held for line in one.standings))
+        yield "study.md", study_markdown(held).encode()
+        yield "study.tex", study_latex(held).encode()
     for table in tables:
         drawing = curves(table)
         if drawing:
