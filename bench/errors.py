@@ -8,6 +8,7 @@
     |   `-- ImageError       one unusable image: a failed row, not an end
     |-- WeightsError     weights absent, or not the ones promised        skipped part, exit 3
     |-- RestorerError    a restorer broke its contract                   failed row, exit 3
+    |-- ExecutorError    workers cannot be started or reached            exit 2
     `-- StoreError       `out` cannot be read or written                 exit 2
 
 A message names the thing, the value found, what was expected, and the command that helps.
@@ -57,6 +58,10 @@ class WeightsError(RestorebenchError):
 
 class RestorerError(RestorebenchError):
     """A restorer returned something other than its contract promises."""
+
+
+class ExecutorError(RestorebenchError):
+    """Workers cannot be started, reached, or do not see the data; nothing is wrong with any image."""
 
 
 class StoreError(RestorebenchError):

@@ -7,11 +7,24 @@ faults it in anew, which costs 10 to 20 % of a forward pass on a CPU.  Elsewhere
 from __future__ import annotations
 
 import ctypes
+import errno
+import re
 from functools import lru_cache
 
 # malloc.h of glibc
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 _NEVER = 2**31 - 1
+
+
+_SHORT = re.compile(r"out of memory|not enough memory|(can't|cannot|could not) allocate|insufficient memory", re.IGNORECASE)
+"""What torch (CUDA and its CPU allocator), OpenCV, ONNX Runtime and the C library say when memory is short."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Say whether less work at once may succeed where this failed."""
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    return isinstance(error, MemoryError) or (isinstance(error, Exception) and bool(_SHORT.search(str(error))))
 
 
 @lru_cache(maxsize=1)

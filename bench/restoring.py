@@ -13,10 +13,14 @@ from .api import Batch, Card, Meta, Restorer
 from .costs import Cost
 from .errors import ImageError, RestorerError
 from .images import CV2_FILTER, Filter, Pixels, resize, to_pixels, to_tensor
+from .memory import is_out_of_memory
 from .pictures import Inputs, Picture
 
 if TYPE_CHECKING:
     import torch
+
+HALVED = "batch halved for lack of memory"
+"""Note of a row whose forward pass held fewer images than planned: its last digits may differ."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +96,7 @@ def _restore_batch(restorer: Restorer, work: Sequence[Work], device: torch.devic
     except Exception as error:  # a plugin may raise anything
         if len(work) == 1:
             return [Restored(None, f"{type(error).__name__}: {_first_line(error)}", time.perf_counter() - start)]
-        note = "batch halved for lack of memory" if "out of memory" in str(error).lower() else note
+        note = HALVED if is_out_of_memory(error) else note
         middle = len(work) // 2
         return [
             *_restore_batch(restorer, work[:middle], device, note),

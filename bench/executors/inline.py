@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
 from ..evaluate import ShardResult, Worker
@@ -14,7 +14,7 @@ from ..store import Store
 class Inline:
     """The simplest executor, and the reference for all others: they must give the same rows."""
 
-    def run(self, job: Job, groups: Sequence[Sequence[Shard]], store: Store) -> Iterator[ShardResult]:
+    def run(self, job: Job, groups: Sequence[Sequence[Shard]], store: Store) -> Generator[ShardResult]:
         """Yield the result of every shard; `store` is the driver's own, so commits are seen at once.
 
         Args:

@@ -17,43 +17,21 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple
+from dataclasses import asdict, dataclass, replace
 
+from ..costs import Cost
+from ..errors import ExecutorError
 from ..evaluate import ShardResult
 from ..plan import Shard
+from ..store import Commit
+from .messages import Done, Event, Loss, Lost, Retired, Task
 
 PATIENCE = 20
 """Images in a row, each of which cost a worker, before a restorer's remaining images are failed untried."""
 
 
-class Loss(NamedTuple):
-    """Why a worker was lost.
-
-    Attributes:
-        reason: for the table; the same on every machine.
-        kind: `memory` = surely for lack of memory; `killed` = by the system or by hand; `time` = stopped for being
-            too slow; `crash` = anything else.
-    """
-
-    reason: str
-    kind: Literal["crash", "killed", "memory", "time"]
-
-
-@dataclass(frozen=True)
-class Task:
-    """Shards of one chunk of samples, for one worker, in order.
-
-    Attributes:
-        batch: images per forward pass where memory was short before; 0 = as planned.
-        losses: workers that were lost on the first shard.
-        load: name of a restorer to load and nothing else; there are no shards then.
-    """
-
-    shards: tuple[Shard, ...]
-    batch: int = 0
-    losses: int = 0
-    load: str = ""
+FALSE_STARTS = 3
+"""Workers of one place that end before they begin, one after another, before the run ends."""
 
 
 @dataclass
@@ -159,3 +137,75 @@ class Agenda:
                 replace(shard, failed=shard.failed or reasons.get(shard.cell.restorer, "")) for shard in task.shards
             ),
         )
+
+
+class Place:
+    """One worker's place at the agenda: the task it is at, how far it is, and what follows from what it reports.
+
+    Args:
+        agenda: shared by all places.
+        name: how messages call the executor, such as `executor=processes`.
+    """
+
+    def __init__(self, agenda: Agenda, name: str) -> None:
+        self._agenda = agenda
+        self._name = name
+        self._done = 0
+        self._false_starts = 0
+        self.task: Task | None = None
+
+    def take(self) -> Task | None:
+        """Begin the next task, if there is one."""
+        self.task, self._done = self._agenda.take(), 0
+        return self.task
+
+    def follow(self, event: Event) -> ShardResult | None:
+        """Act on what became of the task; return rows for the driver, if there are any.
+
+        Raises:
+            ExecutorError: workers end again and again before they begin.
+        """
+        task = self.task
+        if task is None:
+            return None
+        if isinstance(event, ShardResult):
+            self._false_starts = 0
+            self._done += 1
+            self._agenda.finished(event)
+            return event
+        left = task if self._done == 0 else Task(task.shards[self._done :])
+        self.task = None
+        if isinstance(event, Done):
+            if task.load:
+                self._agenda.loaded(task)
+        elif isinstance(event, Retired):
+            self._agenda.put_back(left)
+        elif not event.began:
+            self._agenda.put_back(left)
+            self._false_starts += 1
+            if self._false_starts == FALSE_STARTS:
+                raise ExecutorError(f"{self._name}: workers end before they begin: {event.loss.reason}")
+        elif left.shards or left.load:
+            hopeless = self._agenda.lost(left, event.loss)
+            return None if hopeless is None else bare_rows(hopeless)
+        return None
+
+
+def bare_rows(shard: Shard) -> ShardResult:
+    """Return failed rows of a shard whose very inputs cost a worker; nothing is known of them but the reason."""
+    rows = tuple(
+        {
+            "sample": sample.id,
+            "status": "failed",
+            "error": shard.failed,
+            **dict.fromkeys(("height", "width", "hq", "lq", "native", "restored", "seconds")),
+            **asdict(Cost()),
+            "drawn": "{}",
+            "seed": shard.cell.seed,
+            "device": "",
+            "note": "",
+            "score_errors": "{}",
+        }
+        for sample in shard.samples
+    )
+    return ShardResult(shard.cell, rows, Commit())
