@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from itertools import islice
 from typing import Any
 
 from .spec import Spec
@@ -13,6 +14,22 @@ from .spec import Spec
 def digest(*parts: str) -> str:
     """Return 32 hexadecimal digits that stand for the parts, in order."""
     return hashlib.sha256("\x1f".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def digest_of(parts: Iterable[str]) -> str:
+    """Return `digest(*parts)` of any number of parts, which are not held together."""
+    found = hashlib.sha256()
+    for number, some in enumerate(batched(parts, 1000)):
+        text = "\x1f".join(some)
+        found.update((f"\x1f{text}" if number else text).encode("utf-8", "surrogatepass"))
+    return found.hexdigest()[:32]
+
+
+def batched(parts: Iterable[str], most: int) -> Iterator[list[str]]:
+    """Yield the parts in lists of at most `most`."""
+    left = iter(parts)
+    while some := list(islice(left, most)):
+        yield some
 
 
 @dataclass(frozen=True)

@@ -1,23 +1,24 @@
-"""From what the user asked for to the shards that workers run.
-
-A shard is a cell's share of one chunk of samples: the unit of work, commit and retry.  Shards come
-chunk by chunk, so that what a reference needs is computed once and held for one chunk only.
-"""
+"""From what the user asked for to the shards that workers run."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from .api import Dataset, FolderRestorer, GivenResults, PairMetric, Restorer, Sample, SetMetric
-from .cell import Cell, MetricInfo, digest
+from .cell import Cell, MetricInfo, digest_of
 from .errors import ConfigError, DatasetError, WeightsError
 from .identity import extractor_id, metric_id, metric_weights, restorer_id, split_id
 from .provenance import cores
+from .shards import Part, Shard, Shards
 from .spec import Spec
 from .weights import Weight, resolve
+
+__all__ = ["REFERENCE", "Job", "Options", "Plan", "Request", "Shard", "make"]
 
 REFERENCE = Spec("restorebench.adapters.baselines.Reference", {})
 """Builds the unranked row that shows what a perfect result scores."""
@@ -64,21 +65,6 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Shard:
-    """One cell on one chunk of samples.
-
-    Attributes:
-        given: file of each sample's result when the restorer is a folder of results, else None.
-        failed: why its images are not tried again, where earlier attempts cost their workers; their rows fail.
-    """
-
-    cell: Cell
-    samples: tuple[Sample, ...]
-    given: Mapping[str, Path] | None = None
-    failed: str = ""
-
-
-@dataclass(frozen=True)
 class Job:
     """All a worker needs besides its shards; plain data, ready to be sent."""
 
@@ -96,25 +82,22 @@ class Plan:
 
     job: Job
     cells: tuple[Cell, ...]
-    shards: tuple[tuple[Shard, ...], ...]
+    shards: Shards
     skipped: tuple[Mapping[str, str], ...]
     weights: tuple[Weight, ...]
     datasets: Mapping[str, Mapping[str, Any]]
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Equal for equal commands on equal lists of samples."""
         cells = "".join(sorted(cell.key for cell in self.cells))
         metrics = "".join(sorted(metric.metric_id for metric in self.job.metrics))
-        samples = (
-            f"{shard.cell.key}{sample.id}" for group in self.shards for shard in group for sample in shard.samples
-        )
-        return digest(cells, metrics, *samples)
+        return digest_of(chain((cells, metrics), self.shards.names()))
 
     @property
     def images(self) -> int:
         """Number of images to restore and score, over all cells."""
-        return sum(len(shard.samples) for group in self.shards for shard in group)
+        return self.shards.images
 
 
 def make(request: Request) -> Plan:
@@ -132,16 +115,15 @@ def make(request: Request) -> Plan:
     if not restorers:
         raise ConfigError("adapter: nothing selected; try adapter=[input,lanczos], or see: restorebench list adapters")
     cells: list[Cell] = []
-    chunks: list[tuple[Shard, ...]] = []
+    parts: list[Part] = []
     cards: dict[str, Mapping[str, Any]] = {}
     for dataset, samples in _datasets(request).values():
         card = asdict(dataset.card)
         cards[dataset.card.name] = card
         wanted = samples[: request.options.limit or None]
         made = _cells(request, restorers, wanted, card)
-        results = _given_results(restorers, samples)
         cells += made
-        chunks += _shards(request, made, wanted, results)
+        parts.append(Part(tuple(c for c in made if not c.skipped), wanted, _given_results(restorers, samples)))
     job = Job(
         request.out,
         {**request.adapters, "reference": REFERENCE},
@@ -150,7 +132,8 @@ def make(request: Request) -> Plan:
         request.degradation_seed,
         replace(request.options, threads=request.options.threads or cores()),
     )
-    return Plan(job, tuple(cells), tuple(chunks), tuple(skipped), tuple(weights.values()), cards)
+    shards = Shards(parts, request.options.shard)
+    return Plan(job, tuple(cells), shards, tuple(skipped), tuple(weights.values()), cards)
 
 
 def _metric(
@@ -276,18 +259,3 @@ def _given_results(chosen: Sequence[_Chosen], samples: Sequence[Sample]) -> dict
     """Where each folder of results has the result of each sample; pairing is checked against the whole set."""
     ids = [sample.id for sample in samples]
     return {row.name: row.restorer.locate(ids) for row in chosen if isinstance(row.restorer, GivenResults)}
-
-
-def _shards(
-    request: Request, cells: Sequence[Cell], samples: Sequence[Sample], results: Mapping[str, Mapping[str, Path]]
-) -> Iterator[tuple[Shard, ...]]:
-    """Yield, for each chunk of samples, the shards of every cell that is not skipped."""
-    for start in range(0, len(samples), request.options.shard):
-        chunk = tuple(samples[start : start + request.options.shard])
-        group = []
-        for cell in cells:
-            if not cell.skipped:
-                files = results.get(cell.restorer)
-                given = None if files is None else {s.id: files[s.id] for s in chunk if s.id in files}
-                group.append(Shard(cell, chunk, given))
-        yield tuple(group)
