@@ -6,14 +6,17 @@ arguments.  Every error a user can mend is one line and exit status 2.
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import tempfile
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from .errors import ConfigError, RestorebenchError, suggest
+from .runlog import explained, tell
 
 OVERVIEW = """\
 restorebench: benchmarks of blind face restoration and photo enhancement
@@ -31,8 +34,8 @@ restorebench: benchmarks of blind face restoration and photo enhancement
   restorebench weights             list | fetch NAME... | verify
   restorebench doctor              check this machine; doctor store DIR checks every digest of a store
 
-Each command has --help.  Everything a command writes goes below out=DIR (default: out).
-Exit status: 0 complete, 3 finished with failed or skipped parts, 2 bad input.
+Each command has --help, and -v explains what it does (-vv: every decision).  Everything a command writes goes below out=DIR (default: out).
+Exit status: 0 complete, 3 finished with failed or skipped parts, 2 bad input, 1 a defect of restorebench.
 """
 
 HYDRA_COMMANDS = ("run", "score", "synthesize", "reference", "report", "study")
@@ -41,18 +44,28 @@ PLAIN_COMMANDS = ("list", "weights", "doctor", "align", "paste")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
-    try:
-        return _dispatch(arguments)
-    except RestorebenchError as error:
-        print(f"restorebench: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("restorebench: interrupted; the same command goes on from here", file=sys.stderr)
-        return 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    arguments, verbosity = _without_verbosity(sys.argv[1:] if arguments is None else arguments)
+    with explained(verbosity):
+        try:
+            return _dispatch(arguments)
+        except RestorebenchError as error:
+            print(f"restorebench: {error}", file=sys.stderr)
+            return 2
+        except KeyboardInterrupt:
+            print("restorebench: interrupted; the same command goes on from here", file=sys.stderr)
+            return 130
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        except Exception as error:
+            return _unexpected(error)
+
+
+def _without_verbosity(arguments: Sequence[str]) -> tuple[list[str], int]:
+    """Take `-v` and `-vv` out of a command line, wherever they stand."""
+    levels = {"-v": 1, "--verbose": 1, "-vv": 2}
+    rest = [argument for argument in arguments if argument not in levels]
+    return rest, min(2, sum(levels.get(argument, 0) for argument in arguments))
 
 
 def _dispatch(arguments: list[str]) -> int:
@@ -145,6 +158,10 @@ class _Jobs:
         except RestorebenchError as error:
             print(f"restorebench: {error}", file=sys.stderr)
             self._statuses.append(2)
+        except BrokenPipeError:
+            raise
+        except Exception as error:
+            self._statuses.append(_unexpected(error))
 
     def finish(self) -> int:
         """Build the report of a sweep and return the worst status."""
@@ -153,7 +170,7 @@ class _Jobs:
         for out, config in self._unreported.items():
             if config["report"]["enabled"]:
                 self._show(finish(out, config, 0, (), ""))
-        return max(self._statuses, key=lambda status: (status == 2, status), default=0)
+        return max(self._statuses, key=(0, 3, 2, 1).index, default=0)
 
     def _run(self, config: dict[str, Any]) -> int:
         from .configuration import run_request
@@ -222,6 +239,16 @@ class _Jobs:
         lines = [f"{result.failed} failed rows, see the table of failures in the page"] if result.failed else []
         for line in (*lines, f"report: {page}"):
             console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _unexpected(error: Exception) -> int:
+    """Tell of a defect in one line; where it happened is for `-v` and the log."""
+    reason = " ".join(str(error).split())[:300] or "no message"
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    at = f"{Path(where.filename).name}, line {where.lineno}"
+    print(f"restorebench: unexpected {type(error).__name__}: {reason} ({at}); -v shows more", file=sys.stderr)
+    tell("unexpected", traceback.format_exc().rstrip(), level=logging.ERROR)
+    return 1
 
 
 def _console() -> Any:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import logging
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,10 +14,13 @@ from . import results
 from .cell import Cell
 from .errors import StoreError
 from .evaluate import ShardResult
+from .events import cell_done
 from .files import write_atomic
 from .plan import Job, Plan, Shard
 from .progress import Progress
 from .results import CellTable
+from .rows import Rows
+from .runlog import tell
 from .scoring import NOT_APPLICABLE
 from .store import Store
 
@@ -24,8 +28,11 @@ from .store import Store
 class Executor(Protocol):
     """Decides where a shard runs, and nothing else."""
 
-    def run(self, job: Job, groups: Sequence[Sequence[Shard]], store: Store) -> Iterator[ShardResult]:
-        """Yield the result of every shard, in any order."""
+    def run(self, job: Job, groups: Sequence[Sequence[Shard]], store: Store) -> Generator[ShardResult]:
+        """Yield the rows of every sample of every shard, in any order and any number of pieces.
+
+        Closing the generator ends everything that was started.
+        """
         ...
 
 
@@ -44,6 +51,7 @@ def locked(out: Path) -> Iterator[None]:
         lock.acquire(timeout=0)
     except Timeout:
         print(f"{out}: another restorebench is working here; waiting for it")
+        tell("waiting", f"{out}: another restorebench is working here; waiting for it", level=logging.WARNING)
         lock.acquire()
     except OSError as error:
         raise StoreError(
@@ -64,24 +72,24 @@ def execute(plan: Plan, executor: Executor, store: Store, progress: Progress) ->
     Raises:
         StoreError: results cannot be written; shards that were committed stay.
     """
-    rows: dict[str, list[dict[str, Any]]] = {cell.key: [] for cell in plan.cells}
-    awaited = {cell.key: 0 for cell in plan.cells}
+    awaited = dict.fromkeys((cell.key for cell in plan.cells), 0)
     cells = {cell.key: cell for cell in plan.cells}
     for group in plan.shards:
         for shard in group:
-            awaited[shard.cell.key] += 1
+            awaited[shard.cell.key] += len(shard.samples)
     for key in [key for key, count in awaited.items() if count == 0]:
         _finish(cells[key], plan, [], store)
     failed = 0
-    for result in executor.run(plan.job, plan.shards, store):
-        store.commit(result.commit)
-        key = result.cell.key
-        rows[key] += result.rows
-        awaited[key] -= 1
-        failed += sum(_has_failed(row) for row in result.rows)
-        progress.advance(result)
-        if awaited[key] == 0:
-            _finish(cells[key], plan, rows.pop(key), store)
+    with Rows() as rows, closing(executor.run(plan.job, plan.shards, store)) as pieces:
+        for piece in pieces:
+            store.commit(piece.commit)
+            key = piece.cell.key
+            rows.add(key, piece.rows)
+            awaited[key] -= len(piece.rows)
+            failed += sum(_has_failed(row) for row in piece.rows)
+            progress.advance(piece)
+            if awaited[key] == 0:
+                _finish(cells[key], plan, rows.take(key), store)
     return failed
 
 
@@ -97,6 +105,7 @@ def _finish(cell: Cell, plan: Plan, rows: list[dict[str, Any]], store: Store) ->
     images = pd.DataFrame(rows, columns=columns) if not rows else pd.DataFrame(rows)
     images = images.sort_values("sample", ignore_index=True)
     results.save(store.out, CellTable(cell, plan.job.metrics, images))
+    cell_done(cell, len(images))
 
 
 def record(plan: Plan, store: Store, facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import logging
 import os
 import re
 import secrets
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from .objects import ObjectPath
 
 _TEMPORARY = ".tmp-"
+_log = logging.getLogger("restorebench")
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 _EXTRA = "pip install 'restorebench[s3]'"
 
@@ -101,6 +103,7 @@ def write_atomic(path: Path, data: bytes, *, durable: bool = True) -> None:
         return
     with replacing(path, durable=durable) as temporary, temporary.open("wb") as file:
         file.write(data)
+    _log.debug("wrote %s, %d bytes", path, len(data))
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from types import TracebackType
 from typing import Self
 
@@ -10,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bar
 
 from .evaluate import ShardResult
+from .events import shard_done
 
 
 class Progress:
@@ -33,6 +35,7 @@ class Progress:
             disable=console is None,
         )
         self._task = self._bar.add_task("loading", total=total, rate="")
+        self._last = time.monotonic()
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -44,7 +47,9 @@ class Progress:
         self._bar.stop()
 
     def advance(self, result: ShardResult) -> None:
-        """Count one shard and report its failures above the bar."""
+        """Count one shard, tell the log, and report its failures above the bar."""
+        before, self._last = self._last, time.monotonic()
+        shard_done(result, self._last - before)
         cell = result.cell
         task = self._bar.tasks[0]
         rate = f"{task.speed:.1f} images/s" if task.speed else ""

@@ -22,6 +22,7 @@ from .metrics.gathering import Gathered
 from .metrics.reference import Facts, folder, load, save
 from .provenance import cores
 from .restoring import batches
+from .runlog import tell
 from .weights import resolve
 
 if TYPE_CHECKING:
@@ -61,6 +62,9 @@ def reference_config(config: Mapping[str, Any], console: Console | None) -> Refe
         console.print(f"dataset {dataset.card.name}: {dataset.card.differs}", style="yellow", markup=False)
     resolve(extractor.weights, fetch=bool(config["fetch"]))
     device = _prepare(config, extractor)
+    tell(
+        "plan", f"{len(samples)} images of {dataset.card.name} for {metric}: {extractor.identity}", images=len(samples)
+    )
     with _bar(len(samples), console) as advance:
         gathered, failed = gather(
             samples, extractor, device, batch=int(config["batch"]), keep=int(config["rows"]), advance=advance

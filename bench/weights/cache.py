@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -12,6 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from ..errors import WeightsError
+from ..runlog import tell
 from . import archive, registry
 from .catalogue import Entry, Manual, Member, Source, siblings
 from .download import SourceError, disk_error, download, file_digest, settle
@@ -114,6 +116,7 @@ def _offered(item: Entry) -> Iterator[Path]:
 
 def _weight(item: Entry, file: Path) -> Weight:
     found = digest(file)
+    tell("weights", f"weights {item.name}: found {file}", level=logging.DEBUG, name=item.name, file=str(file))
     promised = item.sha256 or recorded(item)
     if promised is None:
         _remember(item, found)
@@ -146,6 +149,7 @@ def obtain(item: Entry, progress: Progress) -> Weight:
             return found
     reasons = []
     for source in item.sources:
+        tell("fetch", f"weights {item.name}: trying {source}", name=item.name, source=str(source))
         try:
             with _lock(source, item):
                 with suppress(WeightsError):  # another process may have fetched it meanwhile
@@ -154,6 +158,7 @@ def obtain(item: Entry, progress: Progress) -> Weight:
                 _from_source(source, item, progress)
             return _weight(item, cached(item))
         except SourceError as error:
+            tell("fetch", f"weights {item.name}: {error}", level=logging.WARNING, name=item.name, reason=str(error))
             reasons.append(str(error))
     raise SourceError("; ".join(reasons))
 
