@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ..bench import results
 from ..bench.cell import digest
 from ..bench.files import write_atomic
+from ..bench.images import Pixels
 from ..bench.store import Store
 from . import records
 from .claims import Claim, claims
@@ -19,15 +20,15 @@ from .costs import costs
 from .curves import curves
 from .gallery import contact_sheet, gallery
 from .grid import Grid, grids
-from .latex import latex
 from .leaderboard import Board, board, to_csv
-from .markdown import markdown
 from .page import page
 from .per_image import per_image, to_parquet
+from .preset import DEFAULT
 from .robustness import Robustness, robustness
 from .study import Share, Standing, studies
 from .study_tables import latex as study_latex
 from .study_tables import markdown as study_markdown
+from .table_files import table_files
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,6 +44,7 @@ class Report:
         per_image: one row per restorer, data set, split, seed and image.
         costs: seconds per image, parameters, operations, memory.
         paths: path below `out/report` -> file.
+        pictures: sha256 of the images that were opened to make it, in order.
     """
 
     board: Board
@@ -50,6 +52,31 @@ class Report:
     per_image: pd.DataFrame
     costs: pd.DataFrame
     paths: Mapping[str, Path]
+    pictures: tuple[str, ...]
+
+    @property
+    def places(self) -> dict[str, tuple[str, str, str, str]]:
+        """Key of a cell -> restorer, data set, split and protocol as the leaderboard calls them."""
+        return {
+            table.cell.key: (entrant.name, group.dataset, group.split, group.protocol)
+            for group in self.board.groups
+            for entrant in group.entrants
+            for table in entrant.tables
+        }
+
+
+class _WatchedStore(Store):
+    """A store that remembers which images were looked at."""
+
+    def __init__(self, out: Path) -> None:
+        super().__init__(out)
+        self.opened: dict[str, None] = {}
+
+    def image(self, sha256: str) -> Pixels:
+        """Read an image; see `Store.image`."""
+        image = super().image(sha256)
+        self.opened[sha256] = None
+        return image
 
 
 def build(out: Path, select: Sequence[str] | None = None, sort: Sequence[str] | None = None) -> Report:
@@ -64,25 +91,26 @@ def build(out: Path, select: Sequence[str] | None = None, sort: Sequence[str] | 
         StoreError: there are no results, or `out` cannot be written.
         ConfigError: `select` names a restorer that is not there.
     """
-    made = board(results.load(Store(out)), select, sort)
+    store = _WatchedStore(out)
+    made = board(results.load(store), select, sort)
     images, spent, tables = per_image(made), costs(made), grids(made.rows, made.columns)
     paths: dict[str, Path] = {}
     for name, data in _files(made, tables, images, spent):
         paths[name] = out / "report" / name
         write_atomic(paths[name], data)
     _remove_stale(out / "report", paths)
-    return Report(made, made.frame, images, spent, paths)
+    return Report(made, made.frame, images, spent, paths, tuple(store.opened))
 
 
 def _files(made: Board, tables: list[Grid], images: pd.DataFrame, spent: pd.DataFrame) -> Iterator[tuple[str, bytes]]:
     """Yield path below `report/` and bytes of every file; the page last, because it speaks of the others."""
     yield "leaderboard.csv", to_csv(made.rows)
-    yield "leaderboard.md", markdown(tables).encode()
-    yield "leaderboard.tex", latex(tables).encode()
     yield "per_image.parquet", to_parquet(images)
     curved = [line for table in tables for line in robustness(made, table)]
     in_print = claims(made)
-    yield "comparisons.csv", records.to_csv(Pair, comparisons(made))
+    pairs = comparisons(made)
+    yield from table_files(made, (DEFAULT,), pairs)
+    yield "comparisons.csv", records.to_csv(Pair, pairs)
     yield "robustness.csv", records.to_csv(Robustness, curved)
     yield "published.csv", records.to_csv(Claim, in_print)
     yield "costs.csv", spent.to_csv(index=False, lineterminator="\n").encode()
@@ -112,7 +140,7 @@ def _file(dataset: str, protocol: str, what: str) -> str:
 
 def _remove_stale(report: Path, written: Mapping[str, Path]) -> None:
     """Remove figures and galleries of an earlier report that this one does not have."""
-    for pattern in ("figures/*.svg", "gallery/*.png"):
+    for pattern in ("figures/*.svg", "gallery/*.png", "tables/*.*"):
         for path in report.glob(pattern):
             if path not in written.values():
                 path.unlink()
