@@ -6,7 +6,6 @@ arguments.  Every error a user can mend is one line and exit status 2.
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 import tempfile
@@ -247,7 +246,7 @@ def _unexpected(error: Exception) -> int:
     where = traceback.extract_tb(error.__traceback__)[-1]
     at = f"{Path(where.filename).name}, line {where.lineno}"
     print(f"restorebench: unexpected {type(error).__name__}: {reason} ({at}); -v shows more", file=sys.stderr)
-    tell("unexpected", traceback.format_exc().rstrip(), level=logging.ERROR)
+    tell("unexpected", traceback.format_exc().rstrip())
     return 1
 
 

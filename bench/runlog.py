@@ -47,7 +47,8 @@ def tell(event: str, message: str, *, level: int = logging.INFO, **facts: Any) -
         level: DEBUG is shown by `-vv` only.
         **facts: JSON-able, for programs.
     """
-    _log.log(level, "%s", message, extra={"restorebench_event": event, "restorebench_facts": facts})
+    if _log.hasHandlers():  # else warnings would reach Python's handler of last resort
+        _log.log(level, "%s", message, extra={"restorebench_event": event, "restorebench_facts": facts})
 
 
 @contextmanager
