@@ -140,7 +140,7 @@ def _file(dataset: str, protocol: str, what: str) -> str:
 
 def _remove_stale(report: Path, written: Mapping[str, Path]) -> None:
     """Remove figures and galleries of an earlier report that this one does not have."""
-    for pattern in ("figures/*.svg", "gallery/*.png", "tables/*.*"):
+    for pattern in ("figures/*.svg", "gallery/*.png", "tables/*.*", "study*"):
         for path in report.glob(pattern):
             if path not in written.values():
                 path.unlink()
