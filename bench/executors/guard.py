@@ -96,4 +96,3 @@ def _end_as(status: int) -> None:
         os.kill(os.getpid(), number)
         time.sleep(10)
     os._exit(os.waitstatus_to_exitcode(status) if os.WIFEXITED(status) else 1)
-

@@ -69,7 +69,14 @@ class WorkerProcess:
         said, saying = os.pipe()
         try:
             self._guard = subprocess.Popen(
-                [sys.executable, "-c", _PROGRAM, str(theirs.fileno()), str(lifeline), json.dumps([*map(str, sys.path)])],
+                [
+                    sys.executable,
+                    "-c",
+                    _PROGRAM,
+                    str(theirs.fileno()),
+                    str(lifeline),
+                    json.dumps([*map(str, sys.path)]),
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=saying,
                 stderr=subprocess.STDOUT,

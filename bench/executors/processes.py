@@ -54,8 +54,8 @@ class Processes:
                 for i, output in enumerate(outputs)
             ]
             try:
-                while any([seat.occupied() for seat in pool]):
-                    yield from _turn([seat for seat in pool if seat.process])
+                while busy := [seat for seat in pool if seat.occupied()]:
+                    yield from _turn(busy)
             finally:
                 for seat in pool:
                     seat.leave()
@@ -68,7 +68,7 @@ class _Seat:
         self, place: Place, setup: Setup, limits: Limits, output: Output, environment: Mapping[str, str]
     ) -> None:
         self._place = place
-        self._start = lambda: WorkerProcess(setup, limits, output, environment)
+        self._setting = setup, limits, output, environment
         self.process: WorkerProcess | None = None
 
     def occupied(self) -> bool:
@@ -76,7 +76,7 @@ class _Seat:
         if self._place.task is None:
             task = self._place.take()
             if task is not None:
-                self.process = self.process or self._start()
+                self.process = self.process or WorkerProcess(*self._setting)
                 self.process.give(task)
         return self._place.task is not None
 

@@ -10,6 +10,7 @@ import ctypes
 import os
 import signal
 from collections.abc import Iterable
+from pathlib import Path
 
 # linux/prctl.h
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
@@ -32,11 +33,12 @@ def descendants(pid: int) -> set[int]:
 
 def _parents() -> Iterable[tuple[int, int]]:
     with contextlib.suppress(OSError):
-        for name in os.listdir("/proc"):
-            if name.isdigit():
+        for folder in Path("/proc").iterdir():
+            if folder.name.isdigit():
                 with contextlib.suppress(OSError, IndexError, ValueError):
                     # proc(5): pid (name) state ppid ...; the name may hold spaces and parentheses
-                    yield int(name), int(_read(f"/proc/{name}/stat").rpartition(")")[2].split()[1])
+                    stat = (folder / "stat").read_text(encoding="utf-8", errors="replace")
+                    yield int(folder.name), int(stat.rpartition(")")[2].split()[1])
 
 
 def resident_bytes(pids: Iterable[int]) -> int:
@@ -44,13 +46,8 @@ def resident_bytes(pids: Iterable[int]) -> int:
     total = 0
     for pid in pids:
         with contextlib.suppress(OSError, IndexError, ValueError):
-            total += int(_read(f"/proc/{pid}/statm").split()[1]) * _PAGE
+            total += int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]) * _PAGE
     return total
-
-
-def _read(path: str) -> str:
-    with open(path, encoding="utf-8", errors="replace") as file:
-        return file.read()
 
 
 def end(pids: Iterable[int]) -> None:
@@ -74,8 +71,8 @@ def adopt_orphans() -> None:
 
 def offer_to_the_system(score: int = 500) -> None:
     """Let a system that runs out of memory end this process before its parent (0 = as likely, 1000 = surely)."""
-    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
-        file.write(str(score))
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(str(score), encoding="ascii")
 
 
 def _prctl(option: int, value: int) -> None:

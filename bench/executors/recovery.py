@@ -24,7 +24,7 @@ from ..errors import ExecutorError
 from ..evaluate import ShardResult
 from ..plan import Shard
 from ..store import Commit
-from .messages import Done, Event, Loss, Lost, Retired, Task
+from .messages import Done, Event, Loss, Retired, Task
 
 PATIENCE = 20
 """Images in a row, each of which cost a worker, before a restorer's remaining images are failed untried."""

@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Iterator
 from dataclasses import replace
 from multiprocessing.connection import Connection
+from typing import Any
 
 from ..errors import RestorebenchError
 from ..evaluate import ShardResult, Worker, device_of
@@ -26,7 +27,7 @@ GROWN = 1.25
 def serve(descriptor: int) -> None:
     """Work until the driver closes the connection, a plugin ends this process, or it is time to be replaced."""
     faulthandler.enable()
-    connection: Connection[object, object] = Connection(descriptor)
+    connection: Connection[Any, Any] = Connection(descriptor)
     try:
         setup = connection.recv()
         session = Session(setup)
@@ -69,7 +70,7 @@ class Session:
                 self._store.learn(result.commit)
                 yield _marked(result) if task.batch else result
                 if self._leaks():
-                    print(f"restorebench: this worker holds {_resident() / 2**30:.1f} GiB and is replaced")
+                    sys.stdout.write(f"restorebench: this worker holds {_resident() / 2**30:.1f} GiB and is replaced\n")
                     yield Retired()
                     return
         except RestorebenchError:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -164,3 +167,70 @@ class ColourDistance:
     def compare(self, restored: object, reference: object) -> dict[str, SetValue]:
         means = [np.concatenate(list(side.blocks())).astype(float).mean(0) for side in (restored, reference)]
         return {"colour": SetValue(float(np.abs(means[0] - means[1]).sum()))}
+
+
+class Deadly(Blend):
+    """Ends, blocks or fills its process on samples whose id contains one of the letters of `victims`."""
+
+    def __init__(self, how: str = "exit", victims: str = "b", loading: bool = False) -> None:
+        super().__init__(0.1, "deadly")
+        self.how, self.victims, self.loading = how, victims, loading
+        self.held: list[torch.Tensor] = []
+
+    def load(self, device: torch.device) -> None:
+        super().load(device)
+        if self.loading:
+            self.strike(2)
+
+    def restore(self, batch: Batch) -> torch.Tensor:
+        output = super().restore(batch)
+        if any(letter in sample for sample in batch.ids for letter in self.victims):
+            self.strike(len(batch.ids))
+        return output
+
+    def strike(self, images: int) -> None:
+        if self.how == "exit":
+            os._exit(3)
+        elif self.how == "sys.exit":
+            sys.exit("I am a script")
+        elif self.how == "segv":
+            os.kill(os.getpid(), signal.SIGSEGV)
+        elif self.how == "abort":
+            os.abort()
+        elif self.how == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        elif self.how == "hang":
+            time.sleep(3600)
+        elif self.how == "child":
+            subprocess.Popen(["sleep", "3600"], start_new_session=True)
+            os._exit(3)
+        elif self.how == "fill":  # 600 MiB in small pieces, so that whoever watches has time
+            for _ in range(60):
+                self.held.append(torch.ones(10 * 2**20 // 4))
+                time.sleep(0.03)
+            time.sleep(60)
+        elif self.how == "fill batches" and images > 1:
+            raise MemoryError
+        elif self.how == "leak":
+            self.held.append(torch.ones(150 * 2**20 // 4))
+        elif self.how == "once":
+            marker = Path(os.environ["FAKES_LOG"] + ".once")
+            if not marker.exists():
+                marker.touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+        elif self.how == "print":
+            line = "x" * 4095 + "\n"
+            for _ in range(5000):
+                sys.stdout.write(line)
+            os.write(2, b"written past Python\n")
+
+
+class DeadlyMetric(Mae):
+    """Ends its process on dark images."""
+
+    columns = (Column("deadly", "Deadly", "1", False, 0, 1, 4),)
+
+    def score(self, restored: torch.Tensor, state: torch.Tensor, lq: object, meta: object) -> dict[str, torch.Tensor]:
+        if (restored.double().mean((1, 2, 3)) < 0.2).any():
+            os._exit(4)
+        return {"deadly": super().score(restored, state, lq, meta)["mae"]}
