@@ -18,10 +18,9 @@ from .events import cell_done
 from .files import write_atomic
 from .plan import Job, Plan, Shard
 from .progress import Progress
-from .results import CellTable
-from .rows import Rows
 from .runlog import tell
 from .scoring import NOT_APPLICABLE
+from .spool import Spool
 from .store import Store
 
 
@@ -72,15 +71,12 @@ def execute(plan: Plan, executor: Executor, store: Store, progress: Progress) ->
     Raises:
         StoreError: results cannot be written; shards that were committed stay.
     """
-    awaited = dict.fromkeys((cell.key for cell in plan.cells), 0)
     cells = {cell.key: cell for cell in plan.cells}
-    for group in plan.shards:
-        for shard in group:
-            awaited[shard.cell.key] += len(shard.samples)
-    for key in [key for key, count in awaited.items() if count == 0]:
-        _finish(cells[key], plan, [], store)
+    awaited = plan.shards.images_by_cell()
     failed = 0
-    with Rows() as rows, closing(executor.run(plan.job, plan.shards, store)) as pieces:
+    with Spool() as rows, closing(executor.run(plan.job, plan.shards, store)) as pieces:
+        for key in [key for key in cells if key not in awaited]:  # nothing to evaluate: its table says why
+            _finish(cells[key], plan, rows, store)
         for piece in pieces:
             store.commit(piece.commit)
             key = piece.cell.key
@@ -89,7 +85,8 @@ def execute(plan: Plan, executor: Executor, store: Store, progress: Progress) ->
             failed += sum(_has_failed(row) for row in piece.rows)
             progress.advance(piece)
             if awaited[key] == 0:
-                _finish(cells[key], plan, rows.take(key), store)
+                _finish(cells[key], plan, rows, store)
+    store.close()
     return failed
 
 
@@ -97,15 +94,9 @@ def _has_failed(row: Mapping[str, Any]) -> bool:
     return row["status"] == "failed" or bool(set(json.loads(row["score_errors"]).values()) - NOT_APPLICABLE)
 
 
-def _finish(cell: Cell, plan: Plan, rows: list[dict[str, Any]], store: Store) -> None:
-    import pandas as pd
-
-    columns = ["sample", "status", "error", "height", "width", "hq", "lq", "native", "restored"]
-    columns += ["drawn", "seconds", "seed", "device", "note", "score_errors"]
-    images = pd.DataFrame(rows, columns=columns) if not rows else pd.DataFrame(rows)
-    images = images.sort_values("sample", ignore_index=True)
-    results.save(store.out, CellTable(cell, plan.job.metrics, images))
-    cell_done(cell, len(images))
+def _finish(cell: Cell, plan: Plan, rows: Spool, store: Store) -> None:
+    results.save(store.out, cell, plan.job.metrics, rows.take(cell.key))
+    cell_done(cell, plan.shards.images_by_cell().get(cell.key, 0))
 
 
 def record(plan: Plan, store: Store, facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ def planned(plan: Plan, store: Store) -> None:
         key=plan.key,
         cells=len(plan.cells),
         images=plan.images,
-        shards=sum(len(group) for group in plan.shards),
+        groups=len(plan.shards),
         restorers=list(dict.fromkeys(cell.restorer for cell in plan.cells)),
         datasets=list(plan.datasets),
         splits=list(dict.fromkeys(cell.split for cell in plan.cells)),

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-import io
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from . import tables
 from .cell import Cell, MetricInfo, digest
 from .errors import StoreError
-from .files import write_atomic
+from .files import as_object, entries, is_remote
 from .spec import Spec
+from .tables import FileRows, Stream
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    import pyarrow as pa
+    from numpy.typing import NDArray
 
     from .set_values import SetValues
     from .store import Store
 
-_METADATA = b"restorebench"
 _CONTENT = ["sample", "hq", "lq", "restored"]
 """Columns that say which pixels a row is about; scores belong to these, not to the name alone."""
 
@@ -33,17 +38,37 @@ class CellTable:
     Attributes:
         cell: what was evaluated.
         metrics: the metrics of all commands on this cell.
-        images: one row a sample, in order of `sample`, with columns
+        rows: one row a sample, in order of `sample`, with columns
             `sample, status (ok | failed), error, height, width, hq, lq, native, restored` (sha256 of pixels, None
             where there is none), `drawn` (JSON of what the degradation drew), `seconds` (restoring), `parameters`,
-            `gflops` and `memory_mib` (see `costs.Cost`), `seed`, `device`, `alignment` and `landmarks` (of the sample's
-            meta; empty where it has none), `score_errors` (JSON: metric name -> why this image has no value), and one
+            `gflops` and `memory_mib` (see `costs.Cost`), `seed`, `device`, `score_errors` (JSON: metric name -> why this image has no value), and one
             column of floats for each pair score, named by `score_column`.
     """
 
     cell: Cell
     metrics: tuple[MetricInfo, ...]
-    images: pd.DataFrame
+    rows: FileRows
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns."""
+        return self.rows.columns
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def texts(self, column: str) -> NDArray[np.object_]:
+        """Return a column as `(n,)` texts; missing ones are empty."""
+        return tables.texts(self.rows, column)
+
+    def numbers(self, column: str) -> NDArray[np.float64]:
+        """Return a column as `(n,)` numbers; missing ones are NaN, and so is a column that is not there."""
+        return tables.numbers(self.rows, column)
+
+    @property
+    def images(self) -> pd.DataFrame:
+        """All rows and columns as a data frame, read anew each time: for small tables and looking around."""
+        return tables.frame(self.rows)
 
 
 @dataclass(frozen=True)
@@ -63,7 +88,7 @@ class Results:
 
 
 def score_column(metric_id: str, column: str) -> str:
-    """Name of the column of `CellTable.images` that holds one number of one metric."""
+    """Name of the column of `CellTable.rows` that holds one number of one metric."""
     return f"{column}@{digest(metric_id)[:12]}"
 
 
@@ -72,20 +97,27 @@ def feature_key(extractor_id: str, sha256: str) -> str:
     return digest("features", extractor_id, sha256)
 
 
-def save(out: Path, table: CellTable) -> None:
-    """Write a cell's table, keeping the scores of earlier commands that are about the same pixels."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+def save(out: Path, cell: Cell, metrics: Sequence[MetricInfo], stream: Stream) -> None:
+    """Write a cell's table, keeping the scores of earlier commands that are about the same pixels.
 
-    path = _path(out, table.cell.key)
-    if path.exists():
-        table = _merged(_load(path), table)
-    description = {"cell": table.cell.to_json(), "metrics": [asdict(metric) for metric in table.metrics]}
-    arrow = pa.Table.from_pandas(table.images, preserve_index=False)
-    arrow = arrow.replace_schema_metadata({_METADATA: json.dumps(description, ensure_ascii=False).encode()})
-    buffer = io.BytesIO()
-    pq.write_table(arrow, buffer)
-    write_atomic(path, buffer.getvalue())
+    Args:
+        out: the output folder.
+        cell: what was evaluated.
+        metrics: by which metrics.
+        stream: the rows, in order of `sample`.
+
+    Raises:
+        StoreError: the table cannot be written, or the earlier one is damaged.
+    """
+    path = out / "store" / "cells" / f"{cell.key}.parquet"
+    with _local(path) as file:
+        if file is not None:
+            old = _table(file, str(path))
+            metrics, columns = _kept(old, metrics, stream.schema.names)
+            if columns:
+                stream = _with_scores(stream, old.rows, columns)
+        about = {"cell": cell.to_json(), "metrics": [asdict(metric) for metric in metrics]}
+        tables.write(path, about, stream)
 
 
 def load(store: Store) -> Results:
@@ -94,50 +126,100 @@ def load(store: Store) -> Results:
     Raises:
         StoreError: there is nothing there.
     """
-    cells = sorted((store.root / "cells").glob("*.parquet"))
-    tables = [_load(path) for path in cells]
-    if not tables:
+    names = sorted(name for name, _ in entries(store.root / "cells") if name.endswith(".parquet"))
+    found = [_stored(store, name) for name in names]
+    if not found:
         raise StoreError(f"{store.out}: no finished results; make some with: restorebench run out={store.out}")
-    tables.sort(key=lambda t: (t.cell.dataset, t.cell.severity, t.cell.split, t.cell.restorer, t.cell.key))
-    plans = [json.loads(path.read_bytes()) for path in sorted((store.root / "plans").glob("*.json"))]
+    found.sort(key=lambda t: (t.cell.dataset, t.cell.severity, t.cell.split, t.cell.restorer, t.cell.key))
+    paths = [store.root / "plans" / name for name, _ in entries(store.root / "plans") if name.endswith(".json")]
+    plans = [json.loads(path.read_bytes()) for path in sorted(paths)]
     plans.sort(key=lambda plan: (plan["started"], plan["key"]))
-    return Results(store, tuple(tables), tuple(plans))
-
-
-def _path(out: Path, key: str) -> Path:
-    return out / "store" / "cells" / f"{key}.parquet"
-
-
-def _load(path: Path) -> CellTable:
-    import pyarrow as pa
-
-    try:
-        return parse(path.read_bytes())
-    except (pa.ArrowInvalid, OSError, KeyError, TypeError, ValueError) as error:
-        raise StoreError(f"{path}: damaged ({error}); delete it and run the same command again") from None
+    return Results(store, tuple(found), tuple(plans))
 
 
 def parse(data: bytes) -> CellTable:
     """Read a cell's table from the bytes of its file; raises nearly anything when they are something else."""
-    import pyarrow.parquet as pq
+    return _table(data, "a table")
 
-    arrow = pq.read_table(io.BytesIO(data))
-    description = json.loads(arrow.schema.metadata[_METADATA])
-    return CellTable(Cell(**description["cell"]), _metrics(description["metrics"]), arrow.to_pandas())
+
+def _stored(store: Store, name: str) -> CellTable:
+    """Return a table of the store, to be read from its file; one on object storage is fetched first."""
+    path = store.root / "cells" / name
+    if not is_remote(path):
+        return _table(path, str(path))
+    local = store.scratch() / name
+    try:
+        as_object(path).download(str(local))
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be read ({error.strerror or error})") from None
+    return _table(local, str(path))
+
+
+def _table(file: Path | bytes, name: str) -> CellTable:
+    rows = FileRows(file, name)
+    try:
+        return CellTable(Cell(**rows.about["cell"]), _metrics(rows.about["metrics"]), rows)
+    except (KeyError, TypeError, ValueError) as error:
+        raise StoreError(f"{name}: damaged ({error}); delete it and run the same command again") from None
+
+
+@contextmanager
+def _local(path: Path) -> Iterator[Path | None]:
+    """Give an earlier table as a local file, or None where there is none."""
+    if not is_remote(path):
+        yield path if path.exists() else None
+        return
+    with tempfile.TemporaryDirectory(prefix="restorebench-") as folder:
+        file = Path(folder) / path.name
+        try:
+            as_object(path).download(str(file))
+        except FileNotFoundError:
+            yield None
+            return
+        except OSError as error:
+            raise StoreError(f"{path}: cannot be read ({error.strerror or error})") from None
+        yield file
 
 
 def _metrics(data: Sequence[Mapping[str, Any]]) -> tuple[MetricInfo, ...]:
     return tuple(MetricInfo(**{**item, "spec": Spec(**item["spec"])}) for item in data)
 
 
-def _merged(old: CellTable, new: CellTable) -> CellTable:
-    known = {metric.metric_id for metric in new.metrics if not metric.skipped}
+def _kept(
+    old: CellTable, new: Sequence[MetricInfo], names: Sequence[str]
+) -> tuple[tuple[MetricInfo, ...], tuple[str, ...]]:
+    """Return the metrics of an old and a new table together, and the columns of scores that only the old one has."""
+    known = {metric.metric_id for metric in new if not metric.skipped}
     kept = tuple(m for m in old.metrics if m.metric_id not in known and not m.skipped)
     asked = {m.metric_id for m in kept}
-    metrics = kept + tuple(m for m in new.metrics if m.metric_id not in asked)
-    columns = [c for c in old.images.columns if "@" in c and c not in new.images.columns]
-    columns = [c for c in columns if c.rpartition("@")[2] in {digest(m.metric_id)[:12] for m in kept}]
-    if not columns:
-        return replace(new, metrics=metrics)
-    images = new.images.merge(old.images[_CONTENT + columns], on=_CONTENT, how="left")
-    return CellTable(new.cell, metrics, images)
+    endings = {digest(m.metric_id)[:12] for m in kept}
+    columns = tuple(c for c in old.columns if "@" in c and c not in names and c.rpartition("@")[2] in endings)
+    return kept + tuple(m for m in new if m.metric_id not in asked), columns
+
+
+def _with_scores(stream: Stream, old: FileRows, columns: Sequence[str]) -> Stream:
+    import pyarrow as pa
+
+    schema = stream.schema
+    for column in columns:
+        schema = schema.append(pa.field(column, pa.float64()))
+    return Stream(schema, (_joined(block, old, columns) for block in stream.blocks))
+
+
+def _joined(block: pa.Table, old: FileRows, columns: Sequence[str]) -> pa.Table:
+    """Add the scores of an old table to the rows that are about the same pixels."""
+    import pyarrow as pa
+
+    if not len(block):
+        return block
+    first, last = block["sample"][0].as_py(), block["sample"][-1].as_py()
+    known = old.between(first, last, [*_CONTENT, *columns]).to_pandas()
+    found = (
+        block.select(_CONTENT)
+        .to_pandas()
+        .astype(object)
+        .merge(known.astype(dict.fromkeys(_CONTENT, object)), on=_CONTENT, how="left")
+    )
+    for column in columns:
+        block = block.append_column(column, pa.array(found[column], pa.float64(), from_pandas=True))
+    return block

@@ -84,13 +84,9 @@ class Shards(Sequence[tuple[Shard, ...]]):
         """Number of images over all cells."""
         return sum(len(part.cells) * len(part.samples) for part in self._parts)
 
-    def counts(self) -> dict[str, tuple[int, int]]:
-        """Return key of each cell -> its number of shards, and of images."""
-        return {
-            cell.key: (_ceil(len(part.samples), self._size), len(part.samples))
-            for part in self._parts
-            for cell in part.cells
-        }
+    def images_by_cell(self) -> dict[str, int]:
+        """Return key of each cell that is evaluated -> its number of images."""
+        return {cell.key: len(part.samples) for part in self._parts for cell in part.cells}
 
     def names(self) -> Iterator[str]:
         """Yield key of the cell and id of the sample of every image, in the order of the shards."""

@@ -18,6 +18,7 @@ import contextlib
 import hashlib
 import io
 import os
+import tempfile
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -76,6 +77,7 @@ class Store:
         self.restored = Records[dict[str, Any]](self, "restored")
         self.scores = Records[dict[str, float]](self, "scores", _floats)
         self._images = Records[int](self, "images")
+        self._scratch: tempfile.TemporaryDirectory[str] | None = None
         self._lock = threading.RLock()
         self._open: OrderedDict[str, Mapping[str, Any]] = OrderedDict()
         self._learnt: OrderedDict[str, Mapping[str, Any]] = OrderedDict()
@@ -113,6 +115,12 @@ class Store:
         if problem:
             self.unreadable.append(f"{path}: {problem}")
         return content
+
+    def scratch(self) -> Path:
+        """Return a local folder that goes away with the store."""
+        if self._scratch is None:
+            self._scratch = tempfile.TemporaryDirectory(prefix="restorebench-")
+        return Path(self._scratch.name)
 
     def close(self) -> None:
         """Write what the index still holds in memory; the store can be used on."""

@@ -9,13 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from restorebench.bench import results
 from restorebench.bench.api import Column, Features, SetValue
 from restorebench.bench.cell import Cell, MetricInfo
-from restorebench.bench.results import CellTable, feature_key, score_column
+from restorebench.bench.results import feature_key, score_column
 from restorebench.bench.spec import Spec
 from restorebench.bench.store import Commit, Store
+from restorebench.bench.tables import Stream
 
 
 class Table:
@@ -144,7 +146,8 @@ class Writer:
                 if column in scores:
                     values = np.asarray(scores[column], dtype=float)
                     images[score_column(info.metric_id, column)] = np.where(images["status"] == "ok", values, np.nan)
-        results.save(self.out, CellTable(made, tuple(metrics), images))
+        table = pa.Table.from_pandas(images, preserve_index=False)
+        results.save(self.out, made, tuple(metrics), Stream(table.schema, [table]))
         if features is not None:
             self.features({r["restored"]: f for r, f in zip(rows, features, strict=True) if r["restored"]})
         return made

@@ -277,7 +277,7 @@ class TestReasons:
         path = next((writer.out / "store" / "cells").glob("*.parquet"))
         results = writer.load()
         broken = type(info)("psnr", "psnr v1", "pair", type(info.spec)("nowhere.Metric", {}))
-        table = type(results.tables[0])(results.tables[0].cell, (broken,), results.tables[0].images)
+        table = type(results.tables[0])(results.tables[0].cell, (broken,), results.tables[0].rows)
         row = board(type(results)(results.store, (table,), ())).rows[0]
         assert path.exists()
         assert (row.metric, row.value, row.rank, row.higher_is_better) == ("psnr", 2.0, None, None)
