@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from .grid import DASH
-from .latex import escape as tex
+from .latex_text import escape as tex
 from .markdown import escape as md
 from .study import HERE, POOLED, Share, Standing, Study
 
-_MODEL = "Bradley-Terry model with Davidson's ties"
+_MODEL = "Bradley-Terry model, ties after Davidson"
 
 
 def title(study: Study) -> str:
