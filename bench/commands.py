@@ -198,9 +198,11 @@ def finish(
 
     built = build(out, select=list(config["report"]["select"]) or None, sort=list(config["report"]["sort"]))
     if config.get("mlflow", {}).get("enabled"):
-        from .tracking import project
+        from .tracking import Shown, project
 
-        project(out, config["mlflow"], built.leaderboard)
+        made = {"select": list(config["report"]["select"]), "sort": list(config["report"]["sort"])}
+        shown = Shown(built.board.results, built.leaderboard, built.places, built.pictures, made)
+        project(out, config["mlflow"], shown, plan_key)
     return RunResult(out, built.leaderboard, built.per_image, built.costs, failed, skipped, plan_key)
 
 
@@ -209,9 +211,15 @@ def _recorded(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def report_config(config: Mapping[str, Any]) -> RunResult:
-    """Rebuild the report of `config["out"]`."""
+    """Rebuild the report of `config["out"]`, brought back from a tracked run first if `config["source"]` names one."""
     out = Path(config["out"]).expanduser()
-    return finish(out, {**config, "mlflow": {}}, 0, (), "")
+    report = dict(config["report"])
+    if config["source"]:
+        from .tracked import bring_back
+
+        made = bring_back(config["source"], config["mlflow"]["uri"], out, config["trust"])
+        report |= {key: value for key, value in made.items() if not report[key]}
+    return finish(out, {**config, "report": report}, 0, (), "")
 
 
 def synthesize_config(config: Mapping[str, Any], console: Console | None) -> tuple[dict[str, Path], int]:

@@ -14,11 +14,19 @@ from omegaconf import MISSING
 
 @dataclass
 class MlflowSchema:
-    """Where results are projected to; `uri: null` means a SQLite file inside `out`."""
+    """Where results are projected to; `uri: null` means a SQLite file inside `out`.
+
+    `name` registers the run as a leaderboard; `artifacts` = where a new experiment keeps its files; `images` = faces
+    of each cell; `pictures` = MiB of pictures that the run keeps, so that the page can be built again.
+    """
 
     enabled: bool = True
     uri: str | None = None
     experiment: str = "restorebench"
+    name: str | None = None
+    artifacts: str | None = None
+    images: int = 2
+    pictures: int = 16
 
 
 @dataclass
@@ -112,9 +120,12 @@ class ReferenceSchema:
 
 @dataclass
 class ReportCommandSchema:
-    """`restorebench report`."""
+    """`restorebench report`; `source` = a tracked run to bring back into `out` first."""
 
     out: str = "out"
+    source: str | None = None
+    trust: list[str] = field(default_factory=list)
+    mlflow: MlflowSchema = field(default_factory=lambda: MlflowSchema(enabled=False))
     report: ReportSchema = field(default_factory=ReportSchema)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -33,11 +34,51 @@ def runs(out: Path) -> list[object]:
 
 def test_a_repeated_command_adds_nothing(tracked: Path, small_faces: Path) -> None:
     before = {r.info.run_id: r.data.metrics for r in runs(tracked)}
-    assert len(before) == 1 + 3 * 2
+    assert len(before) == 1 + 3 * 2 + 3  # the command, its cells, a curve per restorer
     run(small_faces, tracked)
     assert {r.info.run_id: r.data.metrics for r in runs(tracked)} == before
     client = MlflowClient(f"sqlite:///{tracked / 'mlflow.db'}")
-    assert all(len(client.get_metric_history(key, name)) == 1 for key, found in before.items() for name in found)
+    for key, found in before.items():
+        for name in found:
+            points = client.get_metric_history(key, name)
+            assert [point.step for point in points] == (
+                [0, 1] if name.startswith("curve/") else points[:1] and [points[0].step]
+            )
+
+
+def artifacts(out: Path) -> list[str]:
+    """Every file of every run, and what it holds by its length."""
+    return sorted(f"{p.relative_to(out)} {p.stat().st_size}" for p in (out / "mlartifacts").rglob("*") if p.is_file())
+
+
+def test_a_repeated_command_adds_no_file(tracked: Path, small_faces: Path) -> None:
+    before = artifacts(tracked)
+    assert (
+        len([name for name in before if name.split()[0].endswith(".webp")]) == 2 * 2 * 2 * 3
+    )  # cells, faces, LQ to HQ
+    run(small_faces, tracked)
+    assert artifacts(tracked) == before
+
+
+def test_a_killed_projection_is_continued(small_faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    logged = []
+    whole = MlflowClient.log_image
+
+    def dies(self: MlflowClient, *arguments: object, **more: object) -> None:
+        logged.append(more["key"])
+        if len(logged) == 5:
+            raise KeyboardInterrupt
+        whole(self, *arguments, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, "log_image", dies)
+        with pytest.raises(KeyboardInterrupt):
+            run(small_faces, tmp_path)
+    run(small_faces, tmp_path)
+    assert len(runs(tmp_path)) == 1 + 3 * 2 + 3
+    webp = [name for name in artifacts(tmp_path) if ".webp" in name]
+    assert len(webp) == len({re.sub(r"\+timestamp.*", "", name) for name in webp}) == 2 * 2 * 2 * 3
+    assert all(r.info.status == "FINISHED" for r in runs(tmp_path))
 
 
 def test_another_command_on_the_same_folder_is_another_parent(tracked: Path, small_faces: Path) -> None:
@@ -51,12 +92,14 @@ def test_the_configuration_and_the_manifest_are_there(tracked: Path) -> None:
     client = MlflowClient(f"sqlite:///{tracked / 'mlflow.db'}")
     parent = next(r for r in runs(tracked) if "restorebench.plan" in r.data.tags)
     names = {artifact.path for artifact in client.list_artifacts(parent.info.run_id)}
-    assert {"config.yaml", "plan.json", "report"} <= names
+    assert {"config.yaml", "plan.json", "report", "store"} <= names
     assert parent.info.artifact_uri.startswith((tracked / "mlartifacts").as_uri())
-    child = next(r for r in runs(tracked) if r.data.tags.get("split") == "mild")
+    child = next(
+        r for r in runs(tracked) if (r.data.tags.get("split"), r.data.tags.get("restorer")) == ("mild", "blend")
+    )
     board = pd.read_csv(tracked / "report" / "leaderboard.csv")
     assert child.inputs.dataset_inputs[0].dataset.digest in set(board["dataset_digest"])
-    assert {artifact.path for artifact in client.list_artifacts(child.info.run_id)} == {"manifest.csv"}
+    assert {artifact.path for artifact in client.list_artifacts(child.info.run_id)} == {"manifest.csv", "images"}
 
 
 def test_a_server_that_does_not_answer_costs_no_result(
