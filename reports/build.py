@@ -17,17 +17,21 @@ from . import records
 from .claims import Claim, claims
 from .comparisons import Pair, comparisons
 from .costs import costs
+from .critical_difference import standings
 from .curves import curves
 from .gallery import contact_sheet, gallery
 from .grid import Grid, grids
 from .leaderboard import Board, board, to_csv
-from .page import page
+from .listing import Listing, listings
+from .media import Media, media
+from .page import SCORES, Extra, page
 from .per_image import per_image, to_parquet
 from .preset import DEFAULT
 from .robustness import Robustness, robustness
-from .study import Share, Standing, studies
+from .study import Share, Standing, Study, studies
 from .study_tables import latex as study_latex
 from .study_tables import markdown as study_markdown
+from .study_tables import section as study_section
 from .table_files import table_files
 
 if TYPE_CHECKING:
@@ -95,14 +99,23 @@ def build(out: Path, select: Sequence[str] | None = None, sort: Sequence[str] | 
     made = board(results.load(store), select, sort)
     images, spent, tables = per_image(made), costs(made), grids(made.rows, made.columns)
     paths: dict[str, Path] = {}
-    for name, data in _files(made, tables, images, spent):
+    listed = listings(made, tables, SCORES)
+    linked = media(store, listed, out / "report")
+    for name, data in _files(made, tables, images, spent, listed, linked):
         paths[name] = out / "report" / name
         write_atomic(paths[name], data)
     _remove_stale(out / "report", paths)
     return Report(made, made.frame, images, spent, paths, tuple(store.opened))
 
 
-def _files(made: Board, tables: list[Grid], images: pd.DataFrame, spent: pd.DataFrame) -> Iterator[tuple[str, bytes]]:
+def _files(
+    made: Board,
+    tables: list[Grid],
+    images: pd.DataFrame,
+    spent: pd.DataFrame,
+    listed: Sequence[Listing],
+    linked: Media,
+) -> Iterator[tuple[str, bytes]]:
     """Yield path below `report/` and bytes of every file; the page last, because it speaks of the others."""
     yield "leaderboard.csv", to_csv(made.rows)
     yield "per_image.parquet", to_parquet(images)
@@ -128,7 +141,26 @@ def _files(made: Board, tables: list[Grid], images: pd.DataFrame, spent: pd.Data
             if (group.dataset, group.protocol) == (table.dataset, table.protocol) and group.images:
                 sheet = contact_sheet(gallery(group, table.restorers), made.results.store)
                 yield f"gallery/{_file(group.dataset, group.protocol, group.split)}.png", sheet
-    yield "index.html", page(made, tables, spent, curved, in_print)
+    yield (
+        "index.html",
+        page(
+            made,
+            tables,
+            spent,
+            curved,
+            in_print,
+            pairs=pairs,
+            standings=standings(made, pairs),
+            listed=listed,
+            linked=linked,
+            extras=_study(held),
+        ),
+    )
+
+
+def _study(held: Sequence[Study]) -> list[Extra]:
+    """The page's section on the preference study, where one was held."""
+    return [Extra("study", "Preference study", "study.html.j2", {"studies": study_section(held)})] if held else []
 
 
 def _file(dataset: str, protocol: str, what: str) -> str:
