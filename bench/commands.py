@@ -6,6 +6,7 @@ The command line calls the same functions; both compose the same configuration.
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ from .configuration import compose_config, default_choices, run_request, score_r
 from .errors import ConfigError, RestorebenchError
 from .overrides import chosen_groups, normalise
 from .plan import Request
+from .runlog import recorded, tell
+from .trusted import allow
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -159,16 +162,21 @@ def perform(request: Request, config: Mapping[str, Any], console: Console | None
     """
     import pandas as pd
 
+    from . import events
     from .driver import execute, locked, record
     from .plan import make
     from .progress import Progress
     from .provenance import environment
     from .store import Store
+    from .trusted import remember
 
     executor = specs({"executor": config["executor"]}, "executor")["executor"].build()
-    with locked(request.out):
+    started = time.monotonic()
+    with recorded(request.out, "evaluation", environment()), locked(request.out):
+        remember(request.metrics.values())
         plan = make(request)
         store = Store(request.out)
+        events.planned(plan, store)
         for problem in store.unreadable:
             _say(console, problem)
         for name, card in plan.datasets.items():
@@ -184,6 +192,7 @@ def perform(request: Request, config: Mapping[str, Any], console: Console | None
             "sort": list(request.sort),
         }
         record(plan, store, facts)
+        events.evaluated(plan, failed, time.monotonic() - started)
         if final and config["report"]["enabled"]:
             return finish(request.out, config, failed, plan.skipped, plan.key)
         empty = pd.DataFrame()
@@ -196,13 +205,18 @@ def finish(
     """Build the report of an `out` and project it to MLflow."""
     from ..reports.build import build
 
+    started = time.monotonic()
     built = build(out, select=list(config["report"]["select"]) or None, sort=list(config["report"]["sort"]))
+    seconds = time.monotonic() - started
+    tell("report", f"report: {len(built.paths)} files in {seconds:.1f} s", files=sorted(built.paths), seconds=seconds)
     if config.get("mlflow", {}).get("enabled"):
         from .tracking import Shown, project
 
         made = {"select": list(config["report"]["select"]), "sort": list(config["report"]["sort"])}
         shown = Shown(built.board.results, built.leaderboard, built.places, built.pictures, made)
+        started = time.monotonic()
         project(out, config["mlflow"], shown, plan_key)
+        tell("mlflow", f"MLflow is up to date after {time.monotonic() - started:.1f} s")
     return RunResult(out, built.leaderboard, built.per_image, built.costs, failed, skipped, plan_key)
 
 
@@ -214,6 +228,7 @@ def report_config(config: Mapping[str, Any]) -> RunResult:
     """Rebuild the report of `config["out"]`, brought back from a tracked run first if `config["source"]` names one."""
     out = Path(config["out"]).expanduser()
     report = dict(config["report"])
+    allow(config["trust"])
     if config["source"]:
         from .tracked import bring_back
 
@@ -248,6 +263,8 @@ def synthesize_config(config: Mapping[str, Any], console: Console | None) -> tup
                 console=console,
             )
             folders[f"{dataset.card.name}/{split}"] = written.folder
+            counts = f"{written.written} written, {written.unchanged} unchanged, {written.failed} failed"
+            tell("split", f"{dataset.card.name}, {split}: {counts}, in {written.folder}", split=split)
             failed += written.failed
     return folders, failed
 

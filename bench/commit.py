@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from .costs import Cost
 from .errors import StoreError
 
 if TYPE_CHECKING:
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 VERSION = 1
+
+_DIGEST = re.compile("[0-9a-f]{64}")
 
 RECORDS = ("files", "degraded", "restored", "scores", "images")
 """Kinds of records of a commit: mappings from a key to something that JSON can hold."""
@@ -63,7 +67,7 @@ def encode(commit: Commit, features: Mapping[str, list[str]]) -> tuple[str, byte
 
 
 def decode(name: str, data: bytes, place: str) -> dict[str, Any] | None:
-    """Return the content of a commit, or None where the bytes are not those its name promises.
+    """Return the content of a commit, or None where the bytes are not those its name promises, or no commit.
 
     Args:
         name: of the commit.
@@ -75,10 +79,72 @@ def decode(name: str, data: bytes, place: str) -> dict[str, Any] | None:
     """
     if hashlib.sha256(data).hexdigest() != name:
         return None
-    content: dict[str, Any] = json.loads(data)
+    try:
+        content = json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(content, dict) or not isinstance(content.get("version"), int):
+        return None
     if content["version"] != VERSION:
         raise StoreError(f"{place}: store version {content['version']}, this restorebench reads {VERSION}")
-    return content
+    return content if _is_sound(content) else None
+
+
+def _is_sound(content: Mapping[str, Any]) -> bool:
+    """Say whether content has the shape of a commit: others may have written it, and its names become paths."""
+    kinds = [content.get(kind) for kind in (*RECORDS, "features")]
+    if not all(isinstance(records, dict) for records in kinds):
+        return False
+    files, degraded, restored, scores, images, features = kinds
+    return (
+        all(map(_is_picture, files.values()))
+        and all(_is_degraded(record) for record in degraded.values())
+        and all(_is_restored(record) for record in restored.values())
+        and all(_is_score(values) for values in scores.values())
+        and all(is_digest(name) and type(length) is int for name, length in images.items())
+        and all(is_digest(name) and isinstance(keys, list) for name, keys in features.items())
+    )
+
+
+def is_digest(name: Any) -> bool:
+    """Say whether a name is a sha256 in hexadecimal digits, as those of all files of a store are."""
+    return isinstance(name, str) and _DIGEST.fullmatch(name) is not None
+
+
+def _is_picture(record: Any) -> bool:
+    return (
+        isinstance(record, list)
+        and len(record) == 3
+        and is_digest(record[0])
+        and all(type(side) is int and 0 < side < 2**20 for side in record[1:])
+    )
+
+
+def _is_degraded(record: Any) -> bool:
+    if not isinstance(record, dict) or not {"lq", "native", "parameters"} <= record.keys():
+        return False
+    native = record["native"] is None or _is_picture(record["native"])
+    return _is_picture(record["lq"]) and native and isinstance(record["parameters"], dict)
+
+
+def _is_restored(record: Any) -> bool:
+    if not isinstance(record, dict) or not {"image", "seconds", "note", "cost"} <= record.keys():
+        return False
+    cost = record["cost"]
+    known = isinstance(cost, dict) and cost.keys() <= Cost.__dataclass_fields__.keys()
+    return (
+        _is_picture(record["image"])
+        and isinstance(record["seconds"], int | float)
+        and isinstance(record["note"], str)
+        and known
+        and all(value is None or isinstance(value, int | float) for value in cost.values())
+    )
+
+
+def _is_score(values: Any) -> bool:
+    return isinstance(values, dict) and all(
+        isinstance(value, int | float) or value in ("inf", "-inf", "nan") for value in values.values()
+    )
 
 
 def _number(value: float) -> float | str:

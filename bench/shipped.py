@@ -32,7 +32,7 @@ def choices(group: str) -> Mapping[str, Mapping[str, Any]]:
 @lru_cache(maxsize=8)
 def targets(group: str) -> frozenset[str]:
     """Return every `_target_` in the configurations of one group, nested ones too."""
-    return frozenset(target for content in choices(group).values() for target in _targets(content))
+    return frozenset(target for content in choices(group).values() for target in named(content))
 
 
 def refuse_foreign(table: CellTable, where: str, trust: Sequence[str]) -> None:
@@ -51,7 +51,7 @@ def refuse_foreign(table: CellTable, where: str, trust: Sequence[str]) -> None:
         problem = unsafe(arguments)
         if problem:
             raise ConfigError(f"{where}: metric '{metric.name}' holds {problem}, which no table of restorebench does")
-        for target in _targets(arguments):
+        for target in named(arguments):
             package = target.partition(".")[0]
             if target not in targets("metric") and package not in trust:
                 raise ConfigError(
@@ -74,12 +74,13 @@ def unsafe(value: Any) -> str:
     return ""
 
 
-def _targets(value: Any) -> Iterator[str]:
+def named(value: Any) -> Iterator[str]:
+    """Yield every `_target_` in plain data, nested ones too."""
     if isinstance(value, Mapping):
         if "_target_" in value:
             yield str(value["_target_"])
         for item in value.values():
-            yield from _targets(item)
+            yield from named(item)
     elif isinstance(value, list | tuple):
         for item in value:
-            yield from _targets(item)
+            yield from named(item)

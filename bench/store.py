@@ -29,7 +29,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from .commit import RECORDS, Commit, decode, encode
+from .commit import RECORDS, Commit, decode, encode, is_digest
 from .errors import ImageError, StoreError
 from .files import as_object, entries, is_remote, write_atomic
 from .images import Pixels, encode_png, pixel_digest
@@ -218,7 +218,13 @@ class Store:
     # -- images -------------------------------------------------------------------------------
 
     def image_path(self, sha256: str) -> Path:
-        """Where the image with these pixels lies, if it was kept."""
+        """Where the image with these pixels lies, if it was kept.
+
+        Raises:
+            ImageError: the name, which somebody else may have written, is no digest, and could lead anywhere.
+        """
+        if not is_digest(sha256):
+            raise ImageError(f"{self.root}: {sha256!r} is no name of an image")
         return self.root / "images" / sha256[:2] / f"{sha256}.png"
 
     def has_image(self, sha256: str) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ..bench.api import Column, SetMetric
 from ..bench.cell import MetricInfo, digest
 from ..bench.results import CellTable
+from ..bench.trusted import refused
 
 
 @dataclass(frozen=True)
@@ -37,9 +38,12 @@ class Measure:
 def measure(info: MetricInfo) -> Measure:
     """Build a metric from what the store says about it.
 
-    A metric that cannot be built (a plugin that is not installed here) loses direction and digits, not
+    A metric that cannot be built (a plugin that is not installed here, or not trusted) loses direction and digits, not
     its numbers.
     """
+    problem = refused(info.spec)
+    if problem:
+        return Measure(info, (), None, needs_reference=False, broken=problem)
     try:
         built = info.spec.build()
     except Exception as error:  # whatever a plugin's import or constructor raises
@@ -63,5 +67,5 @@ def own_reference(metric: SetMetric) -> str:
 def stored_columns(info: MetricInfo, tables: Iterable[CellTable]) -> tuple[str, ...]:
     """Return the names of the columns that tables hold of a metric, for one that cannot be built."""
     suffix = f"@{digest(info.metric_id)[:12]}"
-    names = {str(c).removesuffix(suffix) for table in tables for c in table.images.columns if str(c).endswith(suffix)}
+    names = {str(c).removesuffix(suffix) for table in tables for c in table.columns if str(c).endswith(suffix)}
     return tuple(sorted(names))

@@ -22,7 +22,7 @@ def filled(out: Path, image: np.ndarray) -> tuple[Store, str]:
     store = Store(out)
     sha256, length = store.put_image(image)
     commit = Commit(
-        restored={"r": {"image": [sha256, 8, 9], "seconds": 0.1, "note": ""}},
+        restored={"r": {"image": [sha256, 8, 9], "seconds": 0.1, "note": "", "cost": {}}},
         scores={"s": {"psnr": float("inf"), "niqe": float("nan"), "ssim": 0.1 + 0.2}},
         images={sha256: length},
         features={"f1": np.arange(3, dtype=np.float32), "f2": np.ones(3, np.float32), "wide": np.ones(5, np.float32)},

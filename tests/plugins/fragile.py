@@ -72,14 +72,16 @@ class Brighter:
 
 
 class Distance:
-    """Mean absolute difference."""
+    """Mean difference to a power."""
 
     columns = (Column("distance", "Distance", "1", False, 0, 1, 4),)
-    identity = "distance"
     version = 1
     weights: dict[str, str | None] = {}
     needs = frozenset({"reference"})
     uses_meta: tuple[str, ...] = ()
+
+    def __init__(self, power: int = 1) -> None:
+        self.power, self.identity = power, f"distance to the power of {power}"
 
     def load(self, device: torch.device) -> None:
         """Nothing to load."""
@@ -89,8 +91,8 @@ class Distance:
 
     def score(self, restored: torch.Tensor, state: torch.Tensor, lq: object, meta: object) -> dict[str, torch.Tensor]:
         with faults.passing("scoring"):
-            _computed("score", "distance", torch.cat([restored, state], dim=1))
-            return {"distance": (restored - state).abs().mean((1, 2, 3))}
+            _computed("score", f"distance{self.power}", torch.cat([restored, state], dim=1))
+            return {"distance": (restored - state).abs().pow(self.power).mean((1, 2, 3))}
 
 
 class Colour:

@@ -6,12 +6,14 @@ import csv
 import io
 import itertools
 import math
+import sys
 
 import numpy as np
 import pytest
 import scipy.stats
 from handmade import GAP, Writer, sha, table_metric
 
+from restorebench.bench import trusted
 from restorebench.bench.errors import ConfigError
 from restorebench.reports.leaderboard import COLUMNS, board, from_frame, leaderboard, to_csv
 
@@ -273,6 +275,7 @@ class TestReasons:
 
     def test_a_metric_that_cannot_be_built_here_keeps_its_numbers(self, writer):
         info = table_metric("psnr")
+        trusted.allow(["nowhere"])
         writer.cell("a", {"psnr": [1.0, 3.0]}, metrics=[info])
         path = next((writer.out / "store" / "cells").glob("*.parquet"))
         results = writer.load()
@@ -282,6 +285,17 @@ class TestReasons:
         assert path.exists()
         assert (row.metric, row.value, row.rank, row.higher_is_better) == ("psnr", 2.0, None, None)
         assert row.note.startswith("nowhere.Metric cannot be built here")
+
+    def test_a_metric_of_a_package_nobody_chose_is_not_built(self, writer):
+        info = table_metric("psnr")
+        writer.cell("a", {"psnr": [1.0, 3.0]}, metrics=[info])
+        results = writer.load()
+        foreign = type(info)("psnr", "psnr v1", "pair", type(info.spec)("antigravity.fly", {}))
+        table = type(results.tables[0])(results.tables[0].cell, (foreign,), results.tables[0].rows)
+        row = board(type(results)(results.store, (table,), ())).rows[0]
+        assert row.value == 2.0
+        assert "trust=[antigravity]" in row.note
+        assert "antigravity" not in sys.modules
 
     def test_few_images_say_that_no_ranking_follows(self, writer):
         for name in "ab":
