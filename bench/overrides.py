@@ -15,7 +15,7 @@ from .errors import ConfigError
 GROUPS = ("adapter", "dataset", "degradation", "metric")
 
 _PATHS = re.compile(
-    r"^(out|restored|reference|mlflow\.uri|checkpoint"
+    r"^(out|restored|reference|mlflow\.uri|study\.question|checkpoint"
     r"|dataset\.(.*\.)?(root|hq|lq|path|names)|metric\.(.*\.)?(checkpoint|reference)"
     r"|adapter\.(.*\.)?(path|checkpoint|root|cwd|command|output|luts|classifier))$"
 )
