@@ -22,7 +22,7 @@ from typing import Any
 
 from .driver import locked
 from .errors import StoreError
-from .files import write_atomic
+from .files import entries, write_atomic
 from .results import CellTable, Results, parse
 from .shipped import refuse_foreign
 from .store import Commit, Store
@@ -41,11 +41,11 @@ class Snapshot:
 
     Attributes:
         manifest: the bytes of `manifest.json`.
-        files: path below the snapshot -> bytes.
+        files: path below the snapshot -> the file of the store, or bytes made for the snapshot.
     """
 
     manifest: bytes
-    files: Mapping[str, bytes]
+    files: Mapping[str, Path | bytes]
 
     @property
     def digest(self) -> str:
@@ -62,33 +62,43 @@ def take(results: Results, pictures: Sequence[str], budget: int, report: Mapping
         budget: bytes that pictures may take in all; those that do not fit stay behind.
         report: how it was made (`select`, `sort`), to make it again in the same way.
     """
-    root = results.store.root
-    files = {f"cells/{path.name}": path.read_bytes() for path in sorted((root / "cells").glob("*.parquet"))}
-    files |= {f"plans/{path.name}": path.read_bytes() for path in sorted((root / "plans").glob("*.json"))}
+    store = results.store
+    files: dict[str, Path | bytes] = {}
+    for kind, suffix in (("cells", ".parquet"), ("plans", ".json")):
+        names = sorted(name for name, _ in entries(store.root / kind) if name.endswith(suffix))
+        files |= {f"{kind}/{name}": store.root / kind / name for name in names}
     values = results.sets.to_bytes()
     files[f"sets/{hashlib.sha256(values).hexdigest()}.json"] = values
     for sha256 in dict.fromkeys(pictures):
-        data = results.store.image_path(sha256).read_bytes()
-        if len(data) <= budget:
-            budget -= len(data)
-            files[f"images/{sha256[:2]}/{sha256}.png"] = data
+        if store.has_image(sha256):
+            path = store.image_path(sha256)
+            budget -= path.stat().st_size
+            if budget < 0:
+                break
+            files[f"images/{sha256[:2]}/{sha256}.png"] = path
     content = {
         "version": VERSION,
         "restorebench": metadata.version("restorebench"),
         "report": dict(report),
-        "files": {name: [hashlib.sha256(data).hexdigest(), len(data)] for name, data in files.items()},
+        "files": {name: _facts(content) for name, content in files.items()},
     }
     return Snapshot(json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False).encode(), files)
 
 
+def _facts(content: Path | bytes) -> tuple[str, int]:
+    """The sha256 and the length of one file."""
+    data = content.read_bytes() if not isinstance(content, bytes) else content
+    return hashlib.sha256(data).hexdigest(), len(data)
+
+
 def restore(
-    manifest: bytes, fetch: Callable[[str], bytes], out: Path, where: str, trust: Sequence[str] = ()
+    manifest: bytes, fetch: Callable[[str], Path], out: Path, where: str, trust: Sequence[str] = ()
 ) -> dict[str, Any]:
     """Bring a snapshot back as the store of `out`.
 
     Args:
         manifest: the bytes of `manifest.json`.
-        fetch: returns the bytes of one file by its path below the snapshot, the same ones each time.
+        fetch: returns a local copy of one file by its path below the snapshot, the same one each time.
         out: an empty folder, or one this snapshot was brought to before.
         where: what the snapshot is called in messages.
         trust: packages besides restorebench whose metrics may be built.
@@ -101,27 +111,27 @@ def restore(
         ConfigError: a metric is of a package that is not trusted.
     """
     report, names = _read_manifest(manifest, where)
-    others = sorted(path.name for path in (out / "store" / "cells").glob("*") if f"cells/{path.name}" not in names)
+    others = sorted(name for name, _ in entries(out / "store" / "cells") if f"cells/{name}" not in names)
     if others:
         raise StoreError(f"{out}: holds results of other commands ({others[0]}); choose an empty folder with out=DIR")
     for name, (sha256, length) in names.items():  # all of it is checked before any of it is used
-        data = fetch(name)
-        if len(data) != length or hashlib.sha256(data).hexdigest() != sha256:
+        file = fetch(name)
+        if _facts(file) != (sha256, length):
             raise StoreError(f"{where}: {name} is not what the manifest promises; nothing was written")
         if name.startswith("cells/"):
-            refuse_foreign(_table(data, f"{where}: {name}"), where, trust)
+            refuse_foreign(_table(file, f"{where}: {name}"), where, trust)
     with locked(out):
         for name in sorted(names, key=lambda name: (_ORDER.index(name.partition("/")[0]), name)):
-            write_atomic(out / "store" / name, fetch(name))
+            write_atomic(out / "store" / name, fetch(name).read_bytes())
         store = Store(out)
         kept = {Path(name).stem: length for name, (_, length) in names.items() if name.startswith("images/")}
         store.commit(Commit(images={sha256: length for sha256, length in kept.items() if not store.has_image(sha256)}))
     return report
 
 
-def _table(data: bytes, where: str) -> CellTable:
+def _table(file: Path, where: str) -> CellTable:
     try:
-        return parse(data)
+        return parse(file.read_bytes())
     except Exception as error:
         raise StoreError(f"{where}: is no table of restorebench ({type(error).__name__}: {error})") from None
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import ConfigError, StoreError
 from .snapshot import restore
-from .tracking import FOLDER, LEADERBOARD, REGISTERED, SNAPSHOT, find_leaderboard
+from .tracking import FOLDER, LEADERBOARD, REGISTERED, SNAPSHOT, check_name, find_leaderboard
 from .tracking_client import connect, quiet
 
 if TYPE_CHECKING:
@@ -61,16 +61,6 @@ def bring_back(source: str, uri: str | None, out: Path, trust: Sequence[str] = (
         raise StoreError(f"{source}: cannot be read from {address} ({type(error).__name__}: {reason})") from None
 
 
-def check_name(name: str) -> None:
-    """Refuse a leaderboard's name that could not be searched for.
-
-    Raises:
-        ConfigError: it holds other characters than letters, digits, spaces and `._:/-`, or is too long.
-    """
-    if not re.fullmatch(r"[\w .:/-]{1,200}", name):
-        raise ConfigError(f"mlflow.name: {name!r} may hold letters, digits, spaces and . _ : / - only, 200 at most")
-
-
 def _find(client: MlflowClient, name: str, address: str) -> Run:
     """Return the run of an id, or the one that was registered last under a name."""
     from mlflow.exceptions import MlflowException
@@ -111,13 +101,13 @@ class _Artifacts:
         Raises:
             StoreError: it is not the one that the run's tag promises.
         """
-        data = self.fetch("manifest.json")
+        data = self.fetch("manifest.json").read_bytes()
         if hashlib.sha256(data).hexdigest() != self._promised:
             raise StoreError(f"mlflow:{self._run}: manifest.json is not the one the tag {SNAPSHOT} promises")
         return data
 
-    def fetch(self, name: str) -> bytes:
-        """Return the bytes of one file, whose name was checked before.
+    def fetch(self, name: str) -> Path:
+        """Return a copy of one file, whose name was checked before.
 
         Raises:
             StoreError: the run has no such file.
@@ -129,4 +119,4 @@ class _Artifacts:
             if path.is_symlink() or not path.is_file() or not path.resolve().is_relative_to(folder.resolve()):
                 raise StoreError(f"mlflow:{self._run}: {FOLDER}/{name} is not among its artifacts")
             self._found[name] = path
-        return self._found[name].read_bytes()
+        return self._found[name]

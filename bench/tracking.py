@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import re
 import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .cell import digest
+from .errors import ConfigError
 from .results import CellTable, Results
 from .snapshot import Snapshot, take
 from .tracking_client import connect, quiet
@@ -144,33 +146,39 @@ class _Projection:
         client.log_text(run, yaml.safe_dump(plan.get("config", {}), allow_unicode=True), "config.yaml")
         client.log_text(run, json.dumps(plan, indent=1, ensure_ascii=False), "plan.json")
         with tempfile.TemporaryDirectory() as folder:
-            for name, data in {"manifest.json": snapshot.manifest, **snapshot.files}.items():
+            for name, content in {"manifest.json": snapshot.manifest, **snapshot.files}.items():
                 path = Path(folder) / FOLDER / name
                 path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(data)
+                path.write_bytes(content if isinstance(content, bytes) else content.read_bytes())
             client.log_artifacts(run, folder)
         self._report(run)
         client.set_tag(run, SNAPSHOT, snapshot.digest)
 
     def _report(self, run: str) -> None:
-        """Log the files of the report; pictures beside the page as far as the budget goes."""
+        """Log the files of the report; the pictures beside the page are in the snapshot, as far as its budget goes."""
         report = self._out / "report"
-        budget = int(self._settings["pictures"]) * _MIB
         for path in sorted(path for path in report.rglob("*") if path.is_file()):
             below = path.relative_to(report)
-            if below.parts[0] == "media":
-                budget -= path.stat().st_size
-                if budget < 0:
-                    continue
-            folder = "/".join(("report", *below.parts[:-1]))
-            self._client.log_artifact(run, str(path), folder)
+            if below.parts[0] != "media":
+                self._client.log_artifact(run, str(path), "/".join(("report", *below.parts[:-1])))
 
     def _register(self, run: str, name: str) -> None:
         """Tag a run as the one a leaderboard's name stands for, unless it is already."""
+        check_name(name)
         if (found := find_leaderboard(self._client, name)) and found.info.run_id == run:
             return
         self._client.set_tag(run, LEADERBOARD, name)
         self._client.set_tag(run, REGISTERED, datetime.datetime.now(datetime.UTC).isoformat())
+
+
+def check_name(name: str) -> None:
+    """Refuse a leaderboard's name that could not be searched for.
+
+    Raises:
+        ConfigError: it holds other characters than letters, digits, spaces and `._:/-`, or is too long.
+    """
+    if not re.fullmatch(r"[\w .:/-]{1,200}", name):
+        raise ConfigError(f"mlflow.name: {name!r} may hold letters, digits, spaces and . _ : / - only, 200 at most")
 
 
 def find_leaderboard(client: MlflowClient, name: str) -> Run | None:
