@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ..files import is_remote, write_atomic
@@ -12,12 +12,12 @@ from .output import Output
 
 
 @contextlib.contextmanager
-def worker_logs(out: Path, count: int) -> Iterator[list[Output]]:
-    """Give one log for each worker; logs on object storage are written locally and sent there at the end."""
+def worker_logs(out: Path, numbers: Iterable[int]) -> Iterator[list[Output]]:
+    """Give the log of each worker; logs on object storage are written locally and sent there at the end."""
     with contextlib.ExitStack() as stack:
         remote = is_remote(out)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory())) if remote else out / "logs"
-        outputs = [Output(folder / f"worker-{number}.log") for number in range(count)]
+        outputs = [Output(folder / f"worker-{number}.log") for number in numbers]
         try:
             yield outputs
         finally:

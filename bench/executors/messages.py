@@ -7,7 +7,8 @@ from typing import Literal, NamedTuple
 
 from ..errors import RestorebenchError
 from ..evaluate import ShardResult
-from ..plan import Job, Shard
+from ..plan import Job
+from ..shards import Shard
 
 
 @dataclass(frozen=True)

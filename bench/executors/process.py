@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, Pipe
@@ -55,9 +55,17 @@ class WorkerProcess:
         limits: what a shard may cost.
         output: where what it prints goes.
         environment: added to this process's environment.
+        path: where modules are found besides this process's own `sys.path`.
     """
 
-    def __init__(self, setup: Setup, limits: Limits, output: Output, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        setup: Setup,
+        limits: Limits,
+        output: Output,
+        environment: Mapping[str, str],
+        path: Sequence[str] = (),
+    ) -> None:
         self._limits = limits
         self._task: Task | None = None
         self._ready = False
@@ -67,16 +75,10 @@ class WorkerProcess:
         self.connection, theirs = Pipe()
         lifeline, self._lifeline = os.pipe()
         said, saying = os.pipe()
+        modules = json.dumps([*map(str, sys.path), *(place for place in path if place not in sys.path)])
         try:
             self._guard = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-c",
-                    _PROGRAM,
-                    str(theirs.fileno()),
-                    str(lifeline),
-                    json.dumps([*map(str, sys.path)]),
-                ],
+                [sys.executable, "-c", _PROGRAM, str(theirs.fileno()), str(lifeline), modules],
                 stdin=subprocess.DEVNULL,
                 stdout=saying,
                 stderr=subprocess.STDOUT,

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from ..errors import ConfigError
 from ..evaluate import ShardResult
-from ..plan import Job, Shard
+from ..plan import Job
 from ..provenance import cores
+from ..shards import Shard
 from ..store import Store
 from .logs import worker_logs
 from .messages import Setup
@@ -48,7 +49,7 @@ class Processes:
         count = self.workers or len(gpus) or max(1, cores() // max(1, job.options.threads))
         setup = Setup(job, retire_bytes(self.memory, count))
         agenda = Agenda(groups, job.options.batch)
-        with worker_logs(store.out, count) as outputs:
+        with worker_logs(store.out, range(count)) as outputs:
             pool = [
                 _Seat(Place(agenda, _NAME), setup, Limits(self.seconds, self.memory), output, _environment(gpus, i))
                 for i, output in enumerate(outputs)

@@ -22,7 +22,7 @@ from dataclasses import asdict, dataclass, replace
 from ..costs import Cost
 from ..errors import ExecutorError
 from ..evaluate import ShardResult
-from ..plan import Shard
+from ..shards import Shard
 from ..store import Commit
 from .messages import Done, Event, Loss, Retired, Task
 
@@ -57,14 +57,19 @@ class Agenda:
         self._again: deque[Task] = deque()
         self._records: dict[str, _Record] = {}
 
-    def take(self) -> Task | None:
-        """Return the next task, what was lost before what is new; None when nothing is left."""
-        if self._again:
-            return self._known(self._again.popleft())
-        for group in self._groups:
+    def __bool__(self) -> bool:
+        """Say whether there is a task to be taken; what workers are at may still come back."""
+        while not self._again:
+            group = next(self._groups, None)
+            if group is None:
+                return False
             if group:
-                return self._known(Task(tuple(group)))
-        return None
+                self._again.append(Task(tuple(group)))
+        return True
+
+    def take(self) -> Task | None:
+        """Return the next task, what was lost before what is new; None when there is none."""
+        return self._known(self._again.popleft()) if self else None
 
     def put_back(self, task: Task) -> None:
         """Take back a task that no worker has begun, such as one whose worker was replaced in time."""
