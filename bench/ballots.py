@@ -14,10 +14,11 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from .cell import digest
 from .errors import StoreError
+from .files import is_remote
 
 Answer = Literal["left", "right", "tie"]
 ANSWERS: tuple[Answer, ...] = get_args(Answer)
@@ -134,6 +135,8 @@ class Ballots:
     """
 
     def __init__(self, out: Path) -> None:
+        if is_remote(out):
+            raise StoreError(f"{out}: SQLite needs a disk for the answers; copy the results to a folder of this machine")
         self.path = out / NAME
         with self._writing() as database:
             version = database.execute("PRAGMA user_version").fetchone()[0]
@@ -271,7 +274,7 @@ def votes(out: Path) -> list[Vote]:
         StoreError: the file is damaged.
     """
     path = out / NAME
-    if not path.exists():
+    if is_remote(path) or not path.exists():  # a study is held on a disk
         return []
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", _PATIENCE, uri=True)) as database:
@@ -281,18 +284,19 @@ def votes(out: Path) -> list[Vote]:
             ).fetchall()
     except sqlite3.Error as error:
         raise StoreError(f"{path}: cannot be read ({error}); move it away and run the same command again") from None
-    return [_vote(*row) for row in rows]
+    return [_vote(row) for row in rows]
 
 
-def _vote(rater: int, dataset: str, split: str, sample: str, *rest: str) -> Vote:
-    left, right, answer = (rest[0], rest[1]), (rest[2], rest[3]), rest[4]
-    preferred = {"left": left, "right": right}.get(answer)
-    return Vote(rater, dataset, split, sample, min(left, right), max(left, right), preferred)
+def _vote(row: tuple[Any, ...]) -> Vote:
+    rater, dataset, split, sample, left, left_id, right, right_id, answer = row
+    one, other = (left, left_id), (right, right_id)
+    preferred = {"left": one, "right": other}.get(answer)
+    return Vote(rater, dataset, split, sample, min(one, other), max(one, other), preferred)
 
 
-def _pair(row: tuple[str, ...]) -> Pair:
-    trial = Trial(*row[1:5], left=Side(*row[5:8]), right=Side(*row[8:11]))
-    return Pair(row[0], trial, row[11])  # type: ignore[arg-type] - the column admits nothing else
+def _pair(row: tuple[Any, ...]) -> Pair:
+    token, dataset, split, sample, lq, *sides, answer = row
+    return Pair(token, Trial(dataset, split, sample, lq, Side(*sides[:3]), Side(*sides[3:])), answer)
 
 
 def _now() -> str:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import socket
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .errors import ConfigError
+from .files import as_path
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-_FLAGS = ("host", "port")
+_FLAGS = {"host": "--host 192.168.0.7", "port": "--port 8750"}
 _ENDING = 3  # seconds that open requests get when the server is stopped
 
 
@@ -34,7 +36,7 @@ def with_flags(arguments: Sequence[str]) -> list[str]:
         else:
             found.append(argument)
     if waiting:
-        raise ConfigError(f"--{waiting}: a value is missing, such as --{waiting} {'0.0.0.0' if waiting == 'host' else 8750}")
+        raise ConfigError(f"--{waiting}: a value is missing, such as {_FLAGS[waiting]}")
     return found
 
 
@@ -54,25 +56,25 @@ def serve(config: Mapping[str, Any], console: Console) -> int:
     from .store import Store
     from .study_server import Study, application
 
-    out, wanted = Path(config["out"]).expanduser(), config["study"]
+    out, wanted = as_path(config["out"]), config["study"]
     if wanted["pairs"] < 0:
         raise ConfigError(f"study.pairs: {wanted['pairs']} is negative; use 0 for all, or more")
     found = results.load(Store(out))
-    made = design(
-        gather(found), found.store, wanted["restorers"], wanted["split"], wanted["pairs"], wanted["seed"]
+    made = design(gather(found), found.store, wanted["restorers"], wanted["split"], wanted["pairs"], wanted["seed"])
+    study = Study(
+        found.store, Ballots(out), made, wanted["question"], wanted["lq"], partial(_say, console, style="red")
     )
-    study = Study(found.store, Ballots(out), made, wanted["question"], wanted["lq"])
     listening = _listen(config["host"], config["port"])
     host, port = listening.getsockname()[:2]
-    say = lambda line, style="": console.print(line, style=style, markup=False, highlight=False, soft_wrap=True)  # noqa: E731
-    say(f"{made.asked} of {made.total} comparisons for each rater: {', '.join(made.restorers)}")
+    _say(console, f"{made.asked} of {made.total} comparisons for each rater: {', '.join(made.restorers)}")
     if not ipaddress.ip_address(host).is_loopback:
-        say(
+        _say(
+            console,
             f"warning: {host} is reached from other machines, without a password: whoever opens the page can answer "
             "and sees the pictures",
             "yellow",
         )
-    say(f"study: http://{_in_address(host)}:{port}/    answers: {study.ballots.path}    stop: Ctrl-C")
+    _say(console, f"study: http://{_in_address(host)}:{port}/    answers: {study.ballots.path}    stop: Ctrl-C")
     server = uvicorn.Server(
         uvicorn.Config(
             application(study),
@@ -84,13 +86,15 @@ def serve(config: Mapping[str, Any], console: Console) -> int:
             timeout_graceful_shutdown=_ENDING,
         )
     )
-    try:
+    with contextlib.suppress(KeyboardInterrupt):  # the usual end
         server.run(sockets=[listening])
-    except KeyboardInterrupt:
-        pass
     answers = len(votes(out))
-    say(f"{answers} answers; tables: restorebench report out={out}")
+    _say(console, f"{answers} answers; tables: restorebench report out={out}")
     return answers
+
+
+def _say(console: Console, line: str, style: str = "") -> None:
+    console.print(line, style=style, markup=False, highlight=False, soft_wrap=True)
 
 
 def _listen(host: str, port: int) -> socket.socket:

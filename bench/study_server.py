@@ -15,7 +15,6 @@ import ipaddress
 import json
 import secrets
 import socket
-import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -63,6 +62,7 @@ class Study:
         design: what is asked.
         question: what people read above the pictures.
         show_lq: whether the degraded image may be looked at.
+        warn: tells a problem to the person who serves the page.
     """
 
     store: Store
@@ -70,6 +70,7 @@ class Study:
     design: Design
     question: str
     show_lq: bool
+    warn: Callable[[str], None]
 
 
 def application(study: Study) -> Starlette:
@@ -79,7 +80,7 @@ def application(study: Study) -> Starlette:
         Route("/", site.page),
         Route("/study.js", _file("study.js", "text/javascript")),
         Route("/study.css", _file("study.css", "text/css")),
-        Route("/favicon.ico", lambda request: Response(status_code=204)),
+        Route("/favicon.ico", _nothing),
         Route("/state", site.state),
         Route("/picture/{token}/{which}", site.picture),
         *(
@@ -87,7 +88,7 @@ def application(study: Study) -> Starlette:
             for work in (site.join, site.leave, site.answer, site.undo)
         ),
     ]
-    made = Starlette(routes=routes, exception_handlers={StoreError: _unavailable, _RefusedError: _refuse})
+    made = Starlette(routes=routes, exception_handlers={StoreError: site.unavailable, _RefusedError: _refuse})
     made.add_middleware(BaseHTTPMiddleware, dispatch=site.guard)
     return made
 
@@ -148,7 +149,7 @@ class _Site:
 
     # -- what is asked ------------------------------------------------------------------------
 
-    def page(self, request: Request) -> Response:
+    def page(self, _request: Request) -> Response:
         """The page itself; it holds no picture's or restorer's name."""
         from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -193,7 +194,9 @@ class _Site:
 
     # -- what is answered ---------------------------------------------------------------------
 
-    def posted(self, work: Callable[[Request, Mapping[str, str]], Response]) -> Callable[[Request], Awaitable[Response]]:
+    def posted(
+        self, work: Callable[[Request, Mapping[str, str]], Response]
+    ) -> Callable[[Request], Awaitable[Response]]:
         """Read the fields of a request, then work in a thread."""
 
         async def handle(request: Request) -> Response:
@@ -202,14 +205,14 @@ class _Site:
 
         return handle
 
-    def join(self, request: Request, fields: Mapping[str, str]) -> Response:
+    def join(self, _request: Request, fields: Mapping[str, str]) -> Response:
         """Take a rater's name and remember them by a cookie."""
         rater = self._ballots.join(fields.get("name", ""))
         response = JSONResponse(self._state(rater))
         response.set_cookie(self._cookie, rater.key, max_age=_COOKIE_SECONDS, httponly=True, samesite="strict")
         return response
 
-    def leave(self, request: Request, fields: Mapping[str, str]) -> Response:
+    def leave(self, _request: Request, _fields: Mapping[str, str]) -> Response:
         """Forget who answers in this browser; the answers stay."""
         response = JSONResponse(self._state(None))
         response.delete_cookie(self._cookie, httponly=True, samesite="strict")
@@ -228,6 +231,11 @@ class _Site:
         rater = self._known(request)
         self._ballots.undo(rater, fields.get("token", ""))
         return JSONResponse(self._state(rater))
+
+    def unavailable(self, _request: Request, error: Exception) -> Response:
+        """Say that nothing was written; which file it was is for the person who serves."""
+        self._study.warn(str(error))
+        return JSONResponse({"error": "the answer could not be written; tell the person who runs the study"}, 503)
 
 
 async def _fields(request: Request) -> dict[str, str]:
@@ -261,18 +269,17 @@ def _is_address(name: str) -> bool:
     return True
 
 
+def _nothing(_request: Request) -> Response:
+    return Response(status_code=204)
+
+
 def _file(name: str, kind: str) -> Callable[[Request], Response]:
-    def send(request: Request) -> Response:
+    def send(_request: Request) -> Response:
         return Response((_TEMPLATES / name).read_bytes(), media_type=kind)
 
     return send
 
 
-def _refuse(request: Request, refused: Exception) -> Response:
+def _refuse(_request: Request, refused: Exception) -> Response:
     assert isinstance(refused, _RefusedError)
     return JSONResponse({"error": str(refused)}, refused.status)
-
-
-def _unavailable(request: Request, error: Exception) -> Response:
-    print(f"restorebench: {error}", file=sys.stderr)  # the path is for whoever serves, not for whoever answers
-    return JSONResponse({"error": "the answer could not be written; tell the person who runs the study"}, 503)

@@ -138,7 +138,9 @@ def study(panel: Panel, names: Mapping[Restorer, str]) -> Study:
 def _names(board: Board) -> dict[Restorer, str]:
     """Name every restorer that answers may speak of; those whose results were replaced get a digest."""
     names = {
-        (e.tables[0].cell.restorer, e.tables[0].cell.restorer_id): e.name for group in board.groups for e in group.entrants
+        (e.tables[0].cell.restorer, e.tables[0].cell.restorer_id): e.name
+        for group in board.groups
+        for e in group.entrants
     }
     stored = {(table.cell.restorer, table.cell.restorer_id) for table in board.results.tables}
     for answer in votes(board.results.store.out):

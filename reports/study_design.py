@@ -182,4 +182,3 @@ def _trial(face: Face, pair: tuple[int, int]) -> Trial | None:
 
 def _flipped(trial: Trial) -> Trial:
     return Trial(trial.dataset, trial.split, trial.sample, trial.lq, trial.right, trial.left)
-

@@ -49,8 +49,9 @@ def _markdown(study: Study) -> Iterator[str]:
     yield from (f"### {md(title(study))}", "", md(summary(study)), "")
     yield _line("Rank", "Restorer", "Strength", "95 % interval", "Preferred", "Ties", "Rejected")
     yield _line("--:", ":--", "--:", "--:", "--:", "--:", "--:")
-    for s in study.standings:
-        yield _line(rank(s), md(s.restorer), *strength(s), *map(str, (s.preferred, s.ties, s.rejected)))
+    for place in study.standings:
+        counts = map(str, (place.preferred, place.ties, place.rejected))
+        yield _line(rank(place), md(place.restorer), *strength(place), *counts)
     yield ""
     yield _line("Preferred", "To", "Share", "95 % interval", "Answers", "Ties", "p")
     yield _line(":--", ":--", "--:", "--:", "--:", "--:", "--:")

@@ -28,9 +28,7 @@ def chances(strengths: Floats, tie: float, first: NDArray[np.int64], second: NDA
     return np.stack([a, neither, b], axis=-1) / (a + neither + b)[..., None]
 
 
-def simulated(
-    strengths: Floats, tie: float, n: int, seed: int, raters: int = 1, faces: int = 1
-) -> Comparisons:
+def simulated(strengths: Floats, tie: float, n: int, seed: int, raters: int = 1, faces: int = 1) -> Comparisons:
     rng = np.random.default_rng(seed)
     k = len(strengths)
     first = rng.integers(0, k, n)
@@ -71,7 +69,9 @@ def test_no_vote_speaks_for_nobody() -> None:
 def test_exact_intervals_hold_the_share_at_least_as_often_as_they_say() -> None:
     rng = np.random.default_rng(0)
     for share in (0.5, 0.8, 0.97):
-        held = [low <= share <= high for low, high in (exact_interval(int(k), 60) for k in rng.binomial(60, share, 400))]
+        held = [
+            low <= share <= high for low, high in (exact_interval(int(k), 60) for k in rng.binomial(60, share, 400))
+        ]
         assert np.mean(held) >= 0.95 - 2 * np.sqrt(0.05 * 0.95 / 400)
 
 

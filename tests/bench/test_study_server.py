@@ -65,7 +65,9 @@ def test_two_tabs_that_open_at_once_get_one_pair(address: str, out: Path) -> Non
     anna = Voter(address)
     cookies = dict(anna.session.cookies)
     with ThreadPoolExecutor(8) as tabs:
-        states = list(tabs.map(lambda _: requests.get(f"{address}/state", cookies=cookies, timeout=10).json(), range(16)))
+        states = list(
+            tabs.map(lambda _: requests.get(f"{address}/state", cookies=cookies, timeout=10).json(), range(16))
+        )
     assert len({state["pair"]["token"] for state in states}) == 1
     assert len(rows(out)) == 1
 
@@ -215,7 +217,13 @@ def test_the_machine_itself_is_answered(address: str, host: str) -> None:
 
 @pytest.mark.parametrize(
     "headers",
-    [{"X-Study-Token": "wrong"}, {"X-Study-Token": ""}, {"X-Study-Token": "é"}, {"Origin": "http://evil.example"}, {"Origin": "null"}],
+    [
+        {"X-Study-Token": "wrong"},
+        {"X-Study-Token": ""},
+        {"X-Study-Token": "é"},
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+    ],
 )
 def test_an_answer_from_another_page_is_refused(address: str, out: Path, headers: dict[str, str]) -> None:
     anna = Voter(address)
@@ -240,7 +248,14 @@ def test_every_response_forbids_foreign_scripts_frames_and_guesses(address: str)
 
 @pytest.mark.parametrize(
     ("body", "status"),
-    [(b"{", 400), (b"[]", 400), (b'{"token": 1}', 400), (b"x" * 5000, 413), (b'{"answer": "best"}', 400), (b"\xff", 400)],
+    [
+        (b"{", 400),
+        (b"[]", 400),
+        (b'{"token": 1}', 400),
+        (b"x" * 5000, 413),
+        (b'{"answer": "best"}', 400),
+        (b"\xff", 400),
+    ],
 )
 def test_a_malformed_answer_is_refused(address: str, out: Path, body: bytes, status: int) -> None:
     anna = Voter(address)

@@ -43,7 +43,7 @@ def deal(out: Path, **settings: Any) -> Design:
 @contextmanager
 def served(out: Path, *, question: str = "Which?", show_lq: bool = True, **settings: Any) -> Iterator[str]:
     """Serve a study on `out`; yield its address."""
-    study = Study(Store(out), Ballots(out), deal(out, **settings), question, show_lq)
+    study = Study(Store(out), Ballots(out), deal(out, **settings), question, show_lq, warn=print)
     config = uvicorn.Config(application(study), port=0, lifespan="off", ws="none", log_level="critical")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)

@@ -90,7 +90,9 @@ def test_sides_are_random_and_balanced_for_every_pair(filled: Path) -> None:
             lefts.setdefault(pair(trial), []).append(trial.left.restorer)
         for of in lefts.values():
             assert abs(2 * Counter(of)[min(of)] - len(of)) <= 1 or len(set(of)) == 1 == len(of)
-        first.append(tuple(side for _, of in sorted(lefts.items(), key=lambda item: sorted(item[0])) for side in of[:3]))
+        first.append(
+            tuple(side for _, of in sorted(lefts.items(), key=lambda item: sorted(item[0])) for side in of[:3])
+        )
     assert len(set(first)) == len(first)
 
 
