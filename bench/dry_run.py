@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from . import results, weights
 from .api import FolderRestorer, Restorer
 from .configuration import run_request, specs, splits
@@ -204,11 +206,15 @@ def _seconds(out: Path) -> dict[str, float]:
         tables: Sequence[results.CellTable] = results.load(Store(out)).tables
     except StoreError:
         return {}
-    spent: dict[str, list[float]] = {}
+    spent: dict[str, tuple[float, int]] = {}
     for table in tables:
-        if "seconds" in table.images:
-            spent.setdefault(table.cell.restorer, []).extend(table.images["seconds"].dropna().astype(float))
-    return {name: sum(values) / len(values) for name, values in spent.items() if values}
+        seconds = table.numbers("seconds")
+        total, count = spent.get(table.cell.restorer, (0.0, 0))
+        spent[table.cell.restorer] = (
+            total + float(np.nansum(seconds)),
+            count + int(np.count_nonzero(~np.isnan(seconds))),
+        )
+    return {name: total / count for name, (total, count) in spent.items() if count}
 
 
 def _duration(seconds: float) -> str:

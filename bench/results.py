@@ -65,10 +65,14 @@ class CellTable:
         """Return a column as `(n,)` numbers; missing ones are NaN, and so is a column that is not there."""
         return tables.numbers(self.rows, column)
 
-    @property
+    def frame(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """Return some columns, or all, as a data frame."""
+        return tables.frame(self.rows, columns)
+
+    @cached_property
     def images(self) -> pd.DataFrame:
-        """All rows and columns as a data frame, read anew each time: for small tables and looking around."""
-        return tables.frame(self.rows)
+        """All rows and columns as a data frame that is kept: for looking around in small tables."""
+        return self.frame()
 
 
 @dataclass(frozen=True)

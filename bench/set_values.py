@@ -13,12 +13,18 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from .api import SetMetric, SetValue
 from .cell import digest
 from .errors import StoreError
+from .files import entries
 from .store import Store, StoredFeatures
 
 Values = Mapping[str, SetValue]
+
+_KEY = 16  # bytes of a key
 
 
 class SetValues:
@@ -28,30 +34,43 @@ class SetValues:
         store: where features lie, and values of an earlier report under `sets/`.
 
     Attributes:
-        present: keys of the features that a report asked for and that are, or were, there.
         values: key of a comparison -> value of each column.
         problems: key of a comparison -> why it has no value.
     """
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self.present: set[str] = set()
+        self._carried: set[str] = set()  # features that were there where the values come from
+        self._seen: list[bytes] = []
+        self._looked_up: tuple[Sequence[str], StoredFeatures] | None = None
         self.values: dict[str, Values] = {}
         self.problems: dict[str, str] = {}
-        for path in sorted((store.root / "sets").glob("*.json")):
+        for name in sorted(name for name, _ in entries(store.root / "sets") if name.endswith(".json")):
+            path = store.root / "sets" / name
             data = path.read_bytes()
             if hashlib.sha256(data).hexdigest() != path.stem:
                 raise StoreError(f"{path}: its bytes are not what its name says; delete it and make the report again")
             self._read(json.loads(data))
 
-    def has_features(self, key: str) -> bool:
-        """Say whether the features of a key are in the store, or were where its values come from."""
-        if key in self.present:
-            return True
-        if self._store.has_features(key):
-            self.present.add(key)
-            return True
-        return False
+    def have(self, keys: Sequence[str]) -> NDArray[np.bool_]:
+        """Say of every key whether its features are in the store, or were where its values come from."""
+        found = self._look_up(keys).present
+        if self._carried:
+            found = found | np.array([key in self._carried for key in keys], dtype=bool)
+        self._seen.append(b"".join(bytes.fromhex(key) for key, here in zip(keys, found, strict=True) if here))
+        return found
+
+    @property
+    def present(self) -> set[str]:
+        """Keys of the features that a report asked for and that are, or were, there."""
+        parts = (part[start : start + _KEY].hex() for part in self._seen for start in range(0, len(part), _KEY))
+        return self._carried.union(parts)
+
+    def _look_up(self, keys: Sequence[str]) -> StoredFeatures:
+        """Find features; those of the references are asked for again and again."""
+        if self._looked_up is None or self._looked_up[0] != keys:
+            self._looked_up = keys, self._store.find_features(keys)
+        return self._looked_up[1]
 
     def value(self, metric_id: str, metric: SetMetric, restored: Sequence[str], reference: Sequence[str]) -> Values:
         """Return the values of one comparison, computed unless they are known.
@@ -71,18 +90,18 @@ class SetValues:
             raise ValueError(self.problems[key])
         if key not in self.values:
             try:
-                self.values[key] = metric.compare(self._features(restored), self._features(reference))
+                mine = self._features(restored)  # references last: the next comparison is with the same
+                self.values[key] = metric.compare(mine, self._features(reference))
             except (ValueError, ArithmeticError) as error:
                 self.problems[key] = str(error)
                 raise
         return self.values[key]
 
     def _features(self, keys: Sequence[str]) -> StoredFeatures:
-        if not all(self._store.has_features(key) for key in keys):
-            raise StoreError(
-                f"{self._store.out}: came without the features, and not with the values of this comparison"
-            )
-        return self._store.features(keys)
+        found = self._look_up(keys)
+        if not found.present.all():
+            raise StoreError(f"{self._store.out}: came without the features, and not with the values of this comparison")
+        return found
 
     def to_bytes(self) -> bytes:
         """Return everything that is known as JSON; equal knowledge gives equal bytes."""
@@ -97,7 +116,7 @@ class SetValues:
         return json.dumps(content, sort_keys=True, ensure_ascii=False, allow_nan=False).encode()
 
     def _read(self, content: Mapping[str, Mapping[str, Mapping[str, Sequence[str]]]]) -> None:
-        self.present.update(content["present"])
+        self._carried.update(content["present"])
         self.problems.update(content["problems"])  # type: ignore[arg-type]
         for key, values in content["values"].items():
             self.values[key] = {

@@ -120,13 +120,13 @@ class Cells:
         """The manifest (ids and sha256 of pixels) with the leaderboard's digest, never the pixels."""
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
-        content = table.images[["sample", "hq", "lq"]].to_csv(index=False)
+        content = table.frame(["sample", "hq", "lq"]).to_csv(index=False)
         entity = Dataset(
             name=table.cell.dataset,
             digest=str(rows["dataset_digest"].iloc[0]) if len(rows) else digest(content),
             source_type="restorebench",
             source=json.dumps({"dataset": table.cell.dataset, "split": table.cell.split}),
-            profile=json.dumps({"images": len(table.images)}),
+            profile=json.dumps({"images": len(table)}),
         )
         self._client.log_inputs(
             child.info.run_id, [DatasetInput(entity, [InputTag("mlflow.data.context", "evaluation")])]
@@ -144,12 +144,15 @@ class Cells:
             for item in self._client.list_artifacts(child.info.run_id, "images")
             if (match := _LOGGED.match(item.path)) and item.path.endswith("webp")  # the second of two files
         }
-        count = len(table.images)
+        count = len(table)
+        columns = [
+            (key, table.texts(column)) for key, column in (("lq", "lq"), ("restored", "restored"), ("reference", "hq"))
+        ]
         most = min(count, self._images)
         for step, row in enumerate(sorted({round(i * (count - 1) / max(1, most - 1)) for i in range(most)})):
-            for key, column in (("lq", "lq"), ("restored", "restored"), ("reference", "hq")):
-                sha256 = table.images[column].iloc[row]
-                if isinstance(sha256, str) and (key, step) not in logged and (image := self._image(sha256)):
+            for key, column in columns:
+                sha256 = column[row]
+                if sha256 and (key, step) not in logged and (image := self._image(sha256)):
                     self._client.log_image(child.info.run_id, image, key=key, step=step, timestamp=self._at)
 
     def _image(self, sha256: str) -> Image | None:

@@ -44,7 +44,7 @@ def costs(board: Board) -> pd.DataFrame:
             for device, images in _restored(entrant):
                 seconds = images["seconds"]
                 place = (entrant.name, group.dataset, group.split, device)
-                measured = [images[name].max() if name in images else None for name in MEASURED]
+                measured = [images[name].max() for name in MEASURED]
                 rows.append((*place, len(images), seconds.mean(), seconds.median(), seconds.sum(), *measured))
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
     return frame.astype({"parameters": "Int64", "gflops": "Float64", "memory_mib": "Float64"})
@@ -54,10 +54,12 @@ def _restored(entrant: Entrant) -> list[tuple[str, pd.DataFrame]]:
     """The rows somebody restored, by device."""
     import pandas as pd
 
-    tables = [table.images for table in entrant.tables if {"seconds", "device"} <= set(table.images.columns)]
+    columns = ("seconds", *MEASURED)
+    tables = [table for table in entrant.tables if "seconds" in table.columns]
     if not tables:
         return []
-    images = pd.concat(tables)
+    parts = [{name: table.numbers(name) for name in columns} | {"device": table.texts("device")} for table in tables]
+    images = pd.concat([pd.DataFrame(part) for part in parts])
     return [(str(device), part) for device, part in images[images["seconds"].notna()].groupby("device")]
 
 

@@ -6,7 +6,9 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .groups import Entrant, Group, text
+import numpy as np
+
+from .groups import Entrant, Group
 from .leaderboard import Board
 from .rows import one_line
 
@@ -40,22 +42,20 @@ def failures(board: Board) -> list[Failure]:
 
 def _restoring(group: Group, entrant: Entrant) -> Iterator[Failure]:
     for table in entrant.tables:
-        images = table.images
-        for sample, status, error in zip(images["sample"], images["status"], images["error"], strict=True):
-            if status != "ok":
-                message = one_line(text(error)) or "no reason was given"
-                yield Failure(group.dataset, group.split, entrant.name, text(sample), "restoring", message)
+        bad = np.flatnonzero(table.texts("status") != "ok")
+        if len(bad):
+            for sample, error in zip(table.texts("sample")[bad], table.texts("error")[bad], strict=True):
+                message = one_line(error) or "no reason was given"
+                yield Failure(group.dataset, group.split, entrant.name, sample, "restoring", message)
 
 
 def _scoring(group: Group, entrant: Entrant) -> Iterator[Failure]:
     for table in entrant.tables:
-        if "score_errors" not in table.images:
-            continue
-        for sample, status, errors in zip(
-            *(table.images[c] for c in ("sample", "status", "score_errors")), strict=True
-        ):
-            if status == "ok" and text(errors) not in ("", "{}"):
+        said = table.texts("score_errors")
+        bad = np.flatnonzero((table.texts("status") == "ok") & (said != "") & (said != "{}"))
+        if len(bad):
+            for sample, errors in zip(table.texts("sample")[bad], said[bad], strict=True):
                 for metric, message in json.loads(errors).items():
                     if message not in _EXPECTED:
-                        place = (group.dataset, group.split, entrant.name, text(sample))
+                        place = (group.dataset, group.split, entrant.name, sample)
                         yield Failure(*place, metric, one_line(str(message)))

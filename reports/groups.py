@@ -11,26 +11,19 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from itertools import chain
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..bench.cell import digest
+from ..bench.cell import digest, digest_of
 from ..bench.errors import ConfigError, suggest
 from ..bench.results import CellTable, Results
+from .image_list import Images
 
 Mask = NDArray[np.bool_]
 Scores = NDArray[np.float64]
-
-
-class ImageKey(NamedTuple):
-    """What a row is about: pixels, not only a name.  `hq` and `lq` are sha256 or empty."""
-
-    sample: str
-    hq: str
-    lq: str
 
 
 @dataclass(frozen=True)
@@ -67,8 +60,8 @@ class Entrant:
     @cached_property
     def delivered(self) -> Mask:
         """Images that it delivered with every seed."""
-        ok = [_at(table, "status", rows) == "ok" for table, rows in zip(self.tables, self.rows, strict=True)]
-        return np.asarray(self.present & np.logical_and.reduce(ok))
+        ok = [(_texts(table, "status", rows) == "ok") for table, rows in zip(self.tables, self.rows, strict=True)]
+        return np.asarray(self.present & np.logical_and.reduce(ok), dtype=bool)
 
     @property
     def failed(self) -> int:
@@ -79,20 +72,18 @@ class Entrant:
         """Return one score per image of the group, averaged over the seeds; NaN where there is none."""
         total = np.zeros(len(self.rows[0]))
         for table, rows in zip(self.tables, self.rows, strict=True):
-            known = column in table.images.columns
-            total += _at(table, column, rows).astype(np.float64) if known else np.nan
+            total += np.append(table.numbers(column), np.nan)[rows]
         return np.where(self.delivered, total / len(self.tables), np.nan)
 
     def score_errors(self, metric: str) -> dict[int, str]:
         """Return image number -> why a metric has no value there."""
         found: dict[int, str] = {}
         for table, rows in zip(self.tables, self.rows, strict=True):
-            if "score_errors" in table.images.columns:
-                for image, text in enumerate(_at(table, "score_errors", rows)):
-                    if self.delivered[image] and isinstance(text, str) and metric in text:
-                        reason = json.loads(text).get(metric)
-                        if reason:
-                            found.setdefault(image, str(reason))
+            said = _texts(table, "score_errors", rows)
+            for image in np.flatnonzero(self.delivered & (said != "") & (said != "{}")).tolist():
+                reason = json.loads(said[image]).get(metric)
+                if reason:
+                    found.setdefault(image, str(reason))
         return found
 
 
@@ -104,7 +95,7 @@ class Group:
     split: str
     protocol: str
     severity: int
-    images: tuple[ImageKey, ...]
+    images: Images
     entrants: tuple[Entrant, ...]
 
     @property
@@ -125,9 +116,31 @@ class Group:
         is held against anybody.
         """
         if len(self.competitors) == 1:
-            has_lq = np.array([bool(image.lq) for image in self.images], dtype=bool)
-            return np.asarray(self.delivered | (self.competitors[0].present & has_lq))
+            return np.asarray(self.delivered | (self.competitors[0].present & (self.images.lq != "")), dtype=bool)
         return self.delivered
+
+    def digests(self, entrant: Entrant) -> tuple[str, str]:
+        """Return what stands for the images that a restorer was asked for: for the data set, and for its LQ images.
+
+        LQ images are part of the data set where it brings them.
+        """
+        given = not entrant.tables[0].cell.split_id
+        key = given, entrant.present.tobytes()
+        if key not in self._digests:
+            images = self.images.part(entrant.present)
+            self._digests[key] = (
+                (
+                    digest_of(chain(("dataset",), *((i.sample, i.hq, i.lq if given else "") for i in images))),
+                    digest_of(chain(("lq",), *((i.sample, i.lq) for i in images))),
+                )
+                if len(images)
+                else ("", "")
+            )
+        return self._digests[key]
+
+    @cached_property
+    def _digests(self) -> dict[tuple[bool, bytes], tuple[str, str]]:
+        return {}
 
 
 def gather(results: Results, select: Sequence[str] | None = None) -> tuple[Group, ...]:
@@ -200,34 +213,20 @@ def _unique_splits(tables: Sequence[CellTable]) -> dict[tuple[str, str, str], st
 
 
 def _group(dataset: str, split: str, protocol: str, tables: Mapping[str, Sequence[CellTable]]) -> Group:
-    keys = {table.cell.key: _image_keys(table) for several in tables.values() for table in several}
-    images = tuple(sorted({key for several in keys.values() for key in several}))
-    place = {key: i for i, key in enumerate(images)}
+    images = Images.of_all([table for several in tables.values() for table in several])
     entrants = []
     for name, several in sorted(tables.items()):
         ran = tuple(t for t in several if not t.cell.skipped) or tuple(several)
         ran = tuple(sorted(ran, key=lambda t: t.cell.seed))
-        rows = tuple(_rows([place[key] for key in keys[t.cell.key]], len(images)) for t in ran)
+        rows = tuple(images.rows(t) for t in ran)
         entrants.append(Entrant(name, ran, rows, ran[0].cell.skipped))
     severity = min(table.cell.severity for several in tables.values() for table in several)
     return Group(dataset, split, protocol, severity, images, tuple(entrants))
 
 
-def _image_keys(table: CellTable) -> list[ImageKey]:
-    columns = [[text(value) for value in table.images[name]] for name in ("sample", "hq", "lq")]
-    return [ImageKey(*row) for row in zip(*columns, strict=True)]
-
-
-def _rows(places: Sequence[int], images: int) -> NDArray[np.int64]:
-    rows = np.full(images, -1, dtype=np.int64)
-    rows[np.asarray(places, dtype=np.int64)] = np.arange(len(places))
-    return rows
-
-
-def _at(table: CellTable, column: str, rows: NDArray[np.int64]) -> NDArray[np.object_]:
-    """Values of a column in the group's order; NaN where the table has no such image."""
-    values = np.append(table.images[column].to_numpy(dtype=object), np.nan)
-    return np.asarray(values[rows], dtype=object)
+def _texts(table: CellTable, column: str, rows: NDArray[np.int64]) -> NDArray[np.object_]:
+    """Texts of a column in the group's order; empty where the table has no such image."""
+    return np.asarray(np.append(table.texts(column), "")[rows], dtype=object)
 
 
 def _union(masks: Sequence[Mask], length: int) -> Mask:

@@ -7,16 +7,18 @@ a rank on every split.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..bench.results import score_column
 from ..bench.statistics import interval
 from .grid import Grid, Place
-from .groups import Group, ImageKey, Scores
+from .groups import Group, Scores
+from .image_list import Images
 from .leaderboard import Board
 from .rows import Row
 
@@ -94,10 +96,10 @@ def _line(
     first, last = curve[0], curve[-1]
     means = np.array([row.value for row in curve], dtype=np.float64)
     higher = bool(first.higher_is_better)
-    keys, scores = _scores(board, groups, first)
+    kept, scores = _scores(board, groups, first)
     slopes = slope(scores) if len(scores) else np.zeros(0)
     low, high = interval(slopes, grid.dataset, "slope") or (None, None)
-    sample, split, worst = _worst(keys, scores, grid.splits, higher_is_better=higher)
+    sample, split, worst = _worst(groups[0].images, kept, scores, grid.splits, higher_is_better=higher)
     return Robustness(
         restorer=first.restorer,
         dataset=grid.dataset,
@@ -120,36 +122,36 @@ def _line(
     )
 
 
-def _scores(board: Board, groups: Sequence[Group], row: Row) -> tuple[list[ImageKey], Scores]:
-    """Images with a finite score on every split, and those scores `(n, splits)`; none for a set-level metric."""
+def _scores(board: Board, groups: Sequence[Group], row: Row) -> tuple[NDArray[np.int64], Scores]:
+    """Images of the first split with a finite score on every split, and those scores `(n, splits)`.
+
+    There are none for a set-level metric.
+    """
     columns = {(shown, metric_id): column for (column, metric_id), shown in board.names.items()}
     column = columns.get((row.metric, row.metric_id))
     if row.tier is None or column is None:
-        return [], np.zeros((0, len(groups)))
-    by_image = [_by_image(group, row.restorer, score_column(row.metric_id, column)) for group in groups]
-    shared = [image for image in by_image[0] if all(image in scores for scores in by_image)]
-    values = np.array([[scores[image] for scores in by_image] for image in shared]).reshape(-1, len(groups))
-    kept = np.isfinite(values).all(axis=1)
-    return [image for image, keep in zip(shared, kept, strict=True) if keep], values[kept]
+        return np.zeros(0, dtype=np.int64), np.zeros((0, len(groups)))
+    stored = score_column(row.metric_id, column)
+    values = np.stack([_aligned(groups[0].images, group, row.restorer, stored) for group in groups], axis=1)
+    kept = np.flatnonzero(np.isfinite(values).all(axis=1))
+    return kept, values[kept]
 
 
-def _by_image(group: Group, restorer: str, column: str) -> Mapping[ImageKey, float]:
-    """Scores by image; the LQ differs from split to split and does not count."""
+def _aligned(images: Images, group: Group, restorer: str, column: str) -> Scores:
+    """Scores in the order of another split's images; the LQ differs from split to split and does not count."""
     entrant = next(e for e in group.entrants if e.name == restorer)
-    return {
-        ImageKey(image.sample, image.hq, ""): float(score)
-        for image, score in zip(group.images, entrant.scores(column), strict=True)
-    }
+    places = images.places(group.images)
+    return np.append(entrant.scores(column), np.nan)[places]
 
 
 def _worst(
-    keys: Sequence[ImageKey], scores: Scores, splits: Sequence[str], *, higher_is_better: bool
+    images: Images, kept: NDArray[np.int64], scores: Scores, splits: Sequence[str], *, higher_is_better: bool
 ) -> tuple[str, str, float | None]:
     if not len(scores):
         return "", "", None
     place = int(scores.argmin() if higher_is_better else scores.argmax())
-    image, split = divmod(place, scores.shape[1])
-    return keys[image].sample, splits[split], float(scores[image, split])
+    row, split = divmod(place, scores.shape[1])
+    return images[int(kept[row])].sample, splits[split], float(scores[row, split])
 
 
 def _taus(curves: Sequence[list[Row]]) -> tuple[float | None, float | None]:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..bench.api import Column
-from ..bench.cell import digest
 from ..bench.statistics import MIN_RANKING
 from .fairness import Comparison
 from .groups import Entrant, Group
@@ -64,10 +63,7 @@ def blank(group: Group, entrant: Entrant, measure: Measure, column: Column | Non
         column: which of its numbers; None when the metric cannot be built here.
         name: the column's name in the report.
     """
-    images = [image for image, present in zip(group.images, entrant.present, strict=True) if present]
-    given = not entrant.tables[0].cell.split_id
-    content = [part for image in images for part in (image.sample, image.hq, image.lq if given else "")]
-    lq = [part for image in images for part in (image.sample, image.lq)]
+    of_data, of_lq = group.digests(entrant)
     return Row(
         restorer=entrant.name,
         dataset=group.dataset,
@@ -86,8 +82,8 @@ def blank(group: Group, entrant: Entrant, measure: Measure, column: Column | Non
         rank=None,
         tier=None,
         reliable=None,
-        dataset_digest=digest("dataset", *content) if images else "",
-        lq_digest=digest("lq", *lq) if images else "",
+        dataset_digest=of_data,
+        lq_digest=of_lq,
         note="",
     )
 
@@ -120,7 +116,7 @@ def why_empty(entrant: Entrant, measure: Measure) -> str:
     """Say why a restorer that was evaluated has no value."""
     if not entrant.delivered.any():
         return f"no restored image: all {entrant.failed} failed" if entrant.failed else "no images"
-    if measure.needs_reference and not any(table.images["hq"].notna().any() for table in entrant.tables):
+    if measure.needs_reference and not any((table.texts("hq") != "").any() for table in entrant.tables):
         return "no reference"
     errors = entrant.score_errors(measure.info.name)
     return one_line(errors[min(errors)]) if errors else "missed in every image"

@@ -14,7 +14,7 @@ from ..bench.errors import StoreError
 from ..bench.results import feature_key
 from ..bench.set_values import SetValues, Values
 from .fairness import Comparison, compare
-from .groups import Entrant, Group, Mask, text
+from .groups import Entrant, Group, Mask
 from .measures import Measure, own_reference
 from .rows import Names, Row, absent, blank, fairness_notes, join, one_line, ranks, was_computed, why_empty
 
@@ -96,12 +96,12 @@ def _compare(
     group: Group, entrant: Entrant, info: MetricInfo, metric: SetMetric, sets: SetValues, images: Mask
 ) -> Values:
     """Compare the restored images with their references, seed by seed; several seeds are averaged."""
-    hq = [] if own_reference(metric) else [group.images[i].hq for i in np.flatnonzero(images)]
-    reference = [feature_key(info.extractor_id, sha256) for sha256 in hq]
+    reference: list[str] = []
+    if not own_reference(metric):
+        reference = [feature_key(info.extractor_id, sha256) for sha256 in group.images.texts("hq")[images]]
     by_seed = []
     for table, rows in zip(entrant.tables, entrant.rows, strict=True):
-        images_of_seed = table.images["restored"].to_numpy(dtype=object)[rows[images]]
-        restored = [feature_key(info.extractor_id, sha256) for sha256 in images_of_seed]
+        restored = [feature_key(info.extractor_id, sha256) for sha256 in table.texts("restored")[rows[images]]]
         by_seed.append(sets.value(info.metric_id, metric, restored, reference))
     if len(by_seed) == 1:
         return by_seed[0]
@@ -114,13 +114,14 @@ def _with_features(group: Group, entrant: Entrant, measure: Measure, sets: SetVa
     found = np.zeros(len(group.images), dtype=bool)
     if not was_computed(entrant, measure):
         return found
-    extractor = measure.info.extractor_id
-    for i in np.flatnonzero(entrant.delivered):
-        restored = [
-            text(t.images["restored"].iat[rows[i]]) for t, rows in zip(entrant.tables, entrant.rows, strict=True)
-        ]
-        wanted = [group.images[i].hq, *restored] if measure.needs_reference else restored
-        found[i] = all(sha256 and sets.has_features(feature_key(extractor, sha256)) for sha256 in wanted)
+    asked = np.flatnonzero(entrant.delivered)
+    found[asked] = True
+    sides = [table.texts("restored")[rows[asked]] for table, rows in zip(entrant.tables, entrant.rows, strict=True)]
+    if measure.needs_reference:
+        sides.append(group.images.texts("hq")[asked])
+    for side in sides:
+        keys = [feature_key(measure.info.extractor_id, sha256) if sha256 else "" for sha256 in side]
+        found[asked] &= sets.have(keys)
     return found
 
 
