@@ -5,10 +5,12 @@ The command line calls the same functions; both compose the same configuration.
 
 from __future__ import annotations
 
+import io
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +38,6 @@ class RunResult:
     Attributes:
         out: the output folder.
         leaderboard: long form, one row per restorer, data set, split and metric.
-        per_image: one row per restorer, data set, split, seed and sample, one column per score.
         costs: seconds per image.
         failed: number of failed rows of this command.
         skipped: parts that were asked for and left out, with reasons.
@@ -45,11 +46,18 @@ class RunResult:
 
     out: Path
     leaderboard: pd.DataFrame
-    per_image: pd.DataFrame
     costs: pd.DataFrame
     failed: int
     skipped: tuple[Mapping[str, str], ...]
     plan_key: str
+
+    @cached_property
+    def per_image(self) -> pd.DataFrame:
+        """One row per restorer, data set, split, seed and sample, one column per score; read when somebody asks."""
+        import pandas as pd
+
+        file = self.out / "report" / "per_image.parquet"
+        return pd.read_parquet(io.BytesIO(file.read_bytes())) if len(self.leaderboard) else pd.DataFrame()
 
     @property
     def status(self) -> int:
@@ -196,7 +204,7 @@ def perform(request: Request, config: Mapping[str, Any], console: Console | None
         if final and config["report"]["enabled"]:
             return finish(request.out, config, failed, plan.skipped, plan.key)
         empty = pd.DataFrame()
-        return RunResult(request.out, empty, empty, empty, failed, plan.skipped, plan.key)
+        return RunResult(request.out, empty, empty, failed, plan.skipped, plan.key)
 
 
 def finish(
@@ -217,7 +225,7 @@ def finish(
         started = time.monotonic()
         project(out, config["mlflow"], shown, plan_key)
         tell("mlflow", f"MLflow is up to date after {time.monotonic() - started:.1f} s")
-    return RunResult(out, built.leaderboard, built.per_image, built.costs, failed, skipped, plan_key)
+    return RunResult(out, built.leaderboard, built.costs, failed, skipped, plan_key)
 
 
 def _recorded(config: Mapping[str, Any]) -> dict[str, Any]:

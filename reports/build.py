@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +27,7 @@ from .leaderboard import Board, board, to_csv
 from .listing import Listing, listings
 from .media import Media, media
 from .page import SCORES, Extra, page
-from .per_image import per_image, to_parquet
+from .per_image import write_per_image
 from .preset import DEFAULT
 from .robustness import Robustness, robustness
 from .study import Share, Standing, Study, studies
@@ -45,7 +47,6 @@ class Report:
     Attributes:
         board: the leaderboard and what it was made from.
         leaderboard: long form, as in `leaderboard.csv`.
-        per_image: one row per restorer, data set, split, seed and image.
         costs: seconds per image, parameters, operations, memory.
         paths: path below `out/report` -> file.
         pictures: sha256 of the images that were opened to make it, in order.
@@ -53,10 +54,16 @@ class Report:
 
     board: Board
     leaderboard: pd.DataFrame
-    per_image: pd.DataFrame
     costs: pd.DataFrame
     paths: Mapping[str, Path]
     pictures: tuple[str, ...]
+
+    @cached_property
+    def per_image(self) -> pd.DataFrame:
+        """One row per restorer, data set, split, seed and image; read from `per_image.parquet` when somebody asks."""
+        import pandas as pd
+
+        return pd.read_parquet(io.BytesIO(self.paths["per_image.parquet"].read_bytes()))
 
     @property
     def places(self) -> dict[str, tuple[str, str, str, str]]:
@@ -97,28 +104,27 @@ def build(out: Path, select: Sequence[str] | None = None, sort: Sequence[str] | 
     """
     store = _WatchedStore(out)
     made = board(results.load(store), select, sort)
-    images, spent, tables = per_image(made), costs(made), grids(made.rows, made.columns)
-    paths: dict[str, Path] = {}
+    spent, tables = costs(made), grids(made.rows, made.columns)
+    paths: dict[str, Path] = {"per_image.parquet": out / "report" / "per_image.parquet"}
+    write_per_image(made, paths["per_image.parquet"])
     listed = listings(made, tables, SCORES)
     linked = media(store, listed, out / "report")
-    for name, data in _files(made, tables, images, spent, listed, linked):
+    for name, data in _files(made, tables, spent, listed, linked):
         paths[name] = out / "report" / name
         write_atomic(paths[name], data)
     _remove_stale(out / "report", paths)
-    return Report(made, made.frame, images, spent, paths, tuple(store.opened))
+    return Report(made, made.frame, spent, paths, tuple(store.opened))
 
 
 def _files(
     made: Board,
     tables: list[Grid],
-    images: pd.DataFrame,
     spent: pd.DataFrame,
     listed: Sequence[Listing],
     linked: Media,
 ) -> Iterator[tuple[str, bytes]]:
     """Yield path below `report/` and bytes of every file; the page last, because it speaks of the others."""
     yield "leaderboard.csv", to_csv(made.rows)
-    yield "per_image.parquet", to_parquet(images)
     curved = [line for table in tables for line in robustness(made, table)]
     in_print = claims(made)
     pairs = comparisons(made)
