@@ -98,13 +98,13 @@ class Ranking:
 def ranking(answers: Comparisons, k: int) -> Ranking | None:
     """Rank `k` restorers; None where some were never compared, not even by way of others.
 
-    Estimates are those of maximum likelihood.  Where there is no such estimate, because some restorers never lost to
-    any of the others, half a vote is added to either side of every pair that met.
+    Estimates are those of maximum likelihood.  Where some restorers never lost to any of the others, a strength may be
+    infinite; half a vote is then added to either side of every pair that met.
 
     Intervals come from resampling faces and raters with replacement, independently of each other and each only if
     there are 8 or more: answers on one face, and answers of one person, resemble each other.  With fewer of both
-    they come from the observed information, as if all answers were independent; and so where somebody never lost,
-    because resamples of unanimous answers are all alike.
+    they come from the observed information, as if all answers were independent; and so where half a vote
+    was added, because resamples of unanimous answers are all alike.
 
     Source:
         Bradley & Terry, Rank analysis of incomplete block designs, Biometrika 39 (1952); Davidson, On extending the
@@ -129,13 +129,18 @@ def ranking(answers: Comparisons, k: int) -> Ranking | None:
     if resampled and fitted.exists[0]:
         low, high, best, worst = _bootstrap(answers, k, met, resampled)
         method = f"bootstrap over {' and '.join(f'{n} {name}' for name, n in sides if name in resampled)}"
+        method += "".join(f", for these {n} {name} only" for name, n in sides if name not in resampled and n > 1)
     else:
         half = float(ndtri(1 - ALPHA / 2)) * np.sqrt(np.diag(fitted.covariance[0]))
         low, high = strengths - half, strengths + half
         best = worst = np.zeros(k, dtype=np.int64)
-        why = f"fewer than {MIN_INTERVAL} faces and raters" if not resampled else "somebody never lost"
+        why = f"fewer than {MIN_INTERVAL} faces and raters" if not resampled else "they bound not every strength"
         method = f"answers taken as independent: {why}"
-    note = "" if fitted.exists[0] else "somebody never lost: half a vote was added to either side of every pair"
+    note = (
+        ""
+        if fitted.exists[0]
+        else "answers alone bound not every strength: half a vote was added to either side of every pair"
+    )
     return Ranking(strengths, low, high, float(fitted.ties[0]), ranks, best, worst, method, note)
 
 

@@ -112,6 +112,8 @@ def studies(board: Board) -> list[Study]:
     """
     names = _names(board)
     answered = [v for v in votes(board.results.store.out) if v.first in names and v.second in names]
+    order = {(g.dataset, g.split): i for i, g in enumerate(board.groups)}
+    answered.sort(key=lambda v: order.get((v.dataset, v.split), len(order)))
     found = [study(panel, names) for panel in _panels(answered)]
     cards = {str(e.tables[0].cell.card.get("name", "")) for group in board.groups for e in group.entrants}
     for printed in in_print(cards):
@@ -151,11 +153,11 @@ def _names(board: Board) -> dict[Restorer, str]:
 
 
 def _panels(answered: Sequence[Vote]) -> Iterator[Panel]:
-    """Yield the answers by data set and split, and all splits of a data set together where it has several."""
-    for dataset in sorted({v.dataset for v in answered}):
+    """Yield the answers by data set and split, in their order, and all splits of a data set together where it has several."""
+    for dataset in dict.fromkeys(v.dataset for v in answered):
         own = [v for v in answered if v.dataset == dataset]
         splits = list(dict.fromkeys(v.split for v in own))
-        for split in [*sorted(splits), *([POOLED] if len(splits) > 1 else [])]:
+        for split in [*splits, *([POOLED] if len(splits) > 1 else [])]:
             some = [v for v in own if split in (v.split, POOLED)]
             raters, faces = {v.rater for v in some}, {v.sample for v in some}
             yield Panel(HERE, dataset, split, len(raters), len(faces), some)

@@ -33,10 +33,10 @@ def summary(study: Study) -> str:
 def notes(study: Study) -> list[str]:
     """Say what the intervals rest on, and what else must be known to read them."""
     first = study.standings[0]
-    found = [first.note] if first.note else []
+    found = [first.note[0].upper() + first.note[1:]] if first.note else []
     if first.intervals:
-        found.append(f"strengths: {_MODEL}, 95 % intervals, {first.intervals}")
-    found.append("shares: of the answers that were no ties, exact 95 % intervals as if answers were independent")
+        found.append(f"Strengths: {_MODEL}, 95 % intervals, {first.intervals}")
+    found.append("Shares: of the answers that were no ties, exact 95 % intervals as if answers were independent")
     return found
 
 
@@ -70,9 +70,11 @@ def latex(studies: Sequence[Study]) -> str:
 
 def _latex(study: Study) -> str:
     caption = f"Preferences, {title(study)}: {summary(study)}. " + "".join(f"{n}. " for n in notes(study))
-    rows = [_row(tex(rank(s)), tex(s.restorer), *map(tex, strength(s))) for s in study.standings]
+    rows = [_row(tex(rank(s)), tex(s.restorer), *map(_tex_number, strength(s))) for s in study.standings]
     pairs = [
-        _row(f"{tex(s.first)} over {tex(s.second)}", *map(tex, share(s)), str(s.answers), tex(p_value(s.p_holm)))
+        _row(
+            f"{tex(s.first)} over {tex(s.second)}", *map(_tex_number, share(s)), str(s.answers), tex(p_value(s.p_holm))
+        )
         for s in study.shares
     ]
     return "\n".join(
@@ -164,7 +166,7 @@ def strength(line: Standing) -> tuple[str, str]:
     """Return a strength and its interval."""
     if line.strength is None:
         return DASH, DASH
-    return f"{line.strength:.2f}", _interval(line.ci_low, line.ci_high, 2)
+    return _number(line.strength, 2), _interval(line.ci_low, line.ci_high, 2)
 
 
 def share(line: Share) -> tuple[str, str]:
@@ -178,7 +180,12 @@ def p_value(p: float) -> str:
 
 
 def _interval(low: float | None, high: float | None, digits: int) -> str:
-    return DASH if low is None or high is None else f"{low:.{digits}f} to {high:.{digits}f}"
+    return DASH if low is None or high is None else f"{_number(low, digits)} to {_number(high, digits)}"
+
+
+def _number(value: float, digits: int) -> str:
+    text = f"{value:.{digits}f}"
+    return text.removeprefix("-") if float(text) == 0 else text
 
 
 def _count(number: int, what: str) -> str:
@@ -191,6 +198,10 @@ def _line(*cells: str) -> str:
 
 def _row(*cells: str) -> str:
     return " & ".join(cells) + r" \\"
+
+
+def _tex_number(text: str) -> str:
+    return tex(text).replace("-", "$-$") if text != DASH else tex(text)
 
 
 def _label(study: Study) -> str:

@@ -250,5 +250,5 @@ def test_tables_say_what_intervals_rest_on(out: Path) -> None:
     build(out)
     text = (out / "report" / "study.md").read_text()
     assert "exact 95 % intervals" in text
-    assert "somebody never lost" in text
+    assert "half a vote" in text
     assert HERE not in text  # said only where numbers come from elsewhere
