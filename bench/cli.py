@@ -29,7 +29,7 @@ restorebench: benchmarks of blind face restoration and photo enhancement
   restorebench study               people compare two restorers on the same face, blind     out=DIR --port 8750
   restorebench align               cut the faces out of photos             align PHOTOS --out FACES
   restorebench paste               put restored faces back                 paste RESTORED --faces FACES/faces.json ...
-  restorebench list                adapters | datasets | degradations | metrics | experiments
+  restorebench list                adapters | datasets | degradations | metrics | tables | experiments
   restorebench weights             list | fetch NAME... | verify
   restorebench doctor              check this machine; doctor store DIR checks every digest of a store
 

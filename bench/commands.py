@@ -170,6 +170,7 @@ def perform(request: Request, config: Mapping[str, Any], console: Console | None
     """
     import pandas as pd
 
+    from ..reports.choices import choices
     from . import events
     from .driver import execute, locked, record
     from .plan import make
@@ -178,6 +179,7 @@ def perform(request: Request, config: Mapping[str, Any], console: Console | None
     from .store import Store
     from .trusted import remember
 
+    choices(config["report"])  # what is wrong there is told before the work, not after it
     executor = specs({"executor": config["executor"]}, "executor")["executor"].build()
     started = time.monotonic()
     with recorded(request.out, "evaluation", environment()), locked(request.out):
@@ -212,9 +214,15 @@ def finish(
 ) -> RunResult:
     """Build the report of an `out` and project it to MLflow."""
     from ..reports.build import build
+    from ..reports.choices import choices
 
     started = time.monotonic()
-    built = build(out, select=list(config["report"]["select"]) or None, sort=list(config["report"]["sort"]))
+    built = build(
+        out,
+        select=list(config["report"]["select"]) or None,
+        sort=list(config["report"]["sort"]),
+        shown=choices(config["report"]),
+    )
     seconds = time.monotonic() - started
     tell("report", f"report: {len(built.paths)} files in {seconds:.1f} s", files=sorted(built.paths), seconds=seconds)
     if config.get("mlflow", {}).get("enabled"):
@@ -240,7 +248,7 @@ def report_config(config: Mapping[str, Any]) -> RunResult:
     if config["source"]:
         from .tracked import bring_back
 
-        made = bring_back(config["source"], config["mlflow"]["uri"], out, config["trust"])
+        made = bring_back(config["source"], config["mlflow"]["uri"], out)
         report |= {key: value for key, value in made.items() if not report[key]}
     return finish(out, {**config, "report": report}, 0, (), "")
 

@@ -61,7 +61,7 @@ def default_choices(command: str) -> dict[str, list[str]]:
 
 def to_plain(config: DictConfig) -> dict[str, Any]:
     """Resolve a composed configuration into plain mappings, lists and scalars."""
-    plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=False)
+    plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=False, enum_to_str=True)
     if not isinstance(plain, dict):
         raise ConfigError("the configuration is not a mapping")
     return {str(key): value for key, value in plain.items()}
@@ -117,8 +117,11 @@ def _keys(key: str) -> list[str]:
     inner: dict[str, Any] = {
         "mlflow": schema.MlflowSchema,
         "report": schema.ReportSchema,
+        "report.figures": schema.FiguresSchema,
         "restorer": schema.RestorerSchema,
     }
+    if re.fullmatch(r"report\.table\.\w+", parent):
+        inner[parent] = schema.TableSchema
     if parent in inner:
         return [f"{parent}.{name}" for name in inner[parent].__dataclass_fields__]
     return sorted(top)

@@ -1,4 +1,4 @@
-"""`restorebench list adapters | datasets | degradations | metrics | protocols | experiments`: what can be selected."""
+"""`restorebench list adapters | datasets | degradations | metrics | protocols | tables | experiments`: what can be selected."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ KINDS = {
     "degradations": "degradation",
     "metrics": "metric",
     "protocols": "protocol",
+    "tables": "table",
     "experiments": "experiment",
 }
 
@@ -31,13 +32,15 @@ KINDS = {
 def main(arguments: Sequence[str]) -> int:
     """Print one table."""
     parser = argparse.ArgumentParser(
-        prog="restorebench list", description="What can be selected with adapter=, dataset=, degradation=, metric=."
+        prog="restorebench list",
+        description="What can be selected with adapter=, dataset=, degradation=, metric=, report.table=.",
     )
     parser.add_argument("kind", choices=list(KINDS))
     group = KINDS[parser.parse_args(arguments).kind]
     columns = {
         "adapter": ("name", "system", "paper", "task", "weights", "licence of code / weights", "knobs"),
         "metric": ("name", "columns", "better", "unit", "needs", "weights", "identity"),
+        "table": ("name", "layout seen in", "what"),
     }.get(group, ("name", "what"))
     table = Table(*columns, header_style="bold", show_lines=group == "adapter")
     table.columns[0].no_wrap = True  # names are what people copy
@@ -60,6 +63,8 @@ def _rows(group: str) -> Iterator[tuple[str, ...]]:
                 yield _metric(path.stem, yaml.safe_load(text))
             except RestorebenchError:  # it needs a name, or the statistics of a reference set
                 yield path.stem, "", "", "", "", "", _comment(text)
+        elif group == "table":
+            yield path.stem, str(yaml.safe_load(text)["source"]), _comment(text)
         else:
             yield path.stem, _comment(text)
 

@@ -2,7 +2,8 @@
 
 Hydra's grammar gives meaning to spaces, commas, quotes, `=` and non-ASCII letters; folders have them in
 their names.  Values of path-like settings and command lines are quoted here, duplicate choices are refused (Hydra would
-silently keep one), and `dataset.root=...` may be written for the one data set that is selected.
+silently keep one), and `dataset.root=...` may be written for the one data set that is selected.  Tables are chosen with
+`report.table=...`, which stands for the group `table`.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ from collections.abc import Iterator, Sequence
 
 from .errors import ConfigError
 
-GROUPS = ("adapter", "dataset", "degradation", "metric")
+GROUPS = ("adapter", "dataset", "degradation", "metric", "table")
 
 _PATHS = re.compile(
-    r"^(out|restored|reference|mlflow\.uri|study\.question|checkpoint"
+    r"^(out|restored|reference|mlflow\.uri|study\.question|checkpoint|report\.table\.(.*\.)?(title|(names|labels)\..+)"
     r"|dataset\.(.*\.)?(root|hq|lq|path|names)|metric\.(.*\.)?(checkpoint|reference)"
     r"|adapter\.(.*\.)?(path|checkpoint|root|cwd|command|output|luts|classifier))$"
 )
@@ -32,6 +33,8 @@ _FLAGS_WITH_VALUE = {
     "-p",
 }
 _MAPPING_ITEM = re.compile(r"\s*([^:,{}]+?)\s*:\s*(.*?)\s*(?=,\s*[^:,{}/\\]+\s*:|$)", re.DOTALL)
+_OPEN = re.compile(r"^report\.table\.\w+\.(names|labels|digits|columns_of)(\.|$)")
+"""Mappings of a table that take any key."""
 _SELECTION = re.compile(rf"^\+?({'|'.join(GROUPS)})(?:@([\w.]+))?$")
 
 
@@ -45,7 +48,7 @@ def normalise(arguments: Sequence[str], defaults: dict[str, list[str]] | None = 
     Raises:
         ConfigError: an argument is no override, or a choice is selected twice.
     """
-    pairs = list(_pairs(arguments))
+    pairs = [("table" if key == "report.table" else key, value) for key, value in _pairs(arguments)]
     sweep = any(flag in ("-m", "--multirun") for flag, value in pairs if value is None)
     selected = {group: list(names) for group, names in (defaults or {}).items()}
     for key, value in pairs:
@@ -112,6 +115,8 @@ def _refuse_twins(pairs: Sequence[tuple[str, str | None]], selected: dict[str, l
 
 def _complete(key: str, selected: dict[str, list[str]]) -> str:
     """Write `dataset.root` out as `dataset.NAME.root` when one data set is selected."""
+    if key.startswith("report.table."):
+        return _complete_table(key, selected.get("table", []))
     group, _, rest = key.lstrip("+").partition(".")
     names = selected.get(group, [])
     if group not in GROUPS or not rest or rest == "seed" or len(names) != 1:
@@ -120,6 +125,14 @@ def _complete(key: str, selected: dict[str, list[str]]) -> str:
     if first in names or "." in rest:
         return key
     return f"{'+' if key.startswith('+') else ''}{group}.{names[0]}.{rest}"
+
+
+def _complete_table(key: str, names: Sequence[str]) -> str:
+    """Write `report.table.digits.psnr` as `report.table.NAME.digits.psnr` when one table is selected; any key may be new."""
+    _, _, rest = key.removeprefix("report.").partition(".")
+    if len(names) == 1 and rest.partition(".")[0] not in names:
+        key = f"report.table.{names[0]}.{rest}"
+    return f"++{key}" if _OPEN.match(key) else key
 
 
 def _quote(key: str, value: str) -> str:

@@ -6,6 +6,7 @@ The four groups (`adapter`, `dataset`, `degradation`, `metric`) hold one mapping
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
@@ -36,16 +37,80 @@ class RestorerSchema:
     seeds: list[int] = field(default_factory=lambda: [0])
 
 
+class Groups(Enum):
+    """What groups of columns, or blocks of rows, of a table stand for."""
+
+    split = "split"
+    dataset = "dataset"
+    none = "none"
+
+
+@dataclass
+class TableSchema:
+    """One preset of the group `table`; what the keys mean: `reports.preset.Preset` and docs/tables.md."""
+
+    title: str = ""
+    source: str = ""
+    across: Groups = Groups.none
+    blocks: Groups = Groups.none
+    rows: list[str] = field(default_factory=list)
+    names: dict[str, str] = field(default_factory=dict)
+    card_names: bool = False
+    columns: list[str] = field(default_factory=list)
+    columns_of: dict[str, list[str]] = field(default_factory=dict)
+    labels: dict[str, str] = field(default_factory=dict)
+    digits: dict[str, int] = field(default_factory=dict)
+    splits: list[str] = field(default_factory=list)
+    datasets: list[str] = field(default_factory=list)
+    order: list[str] = field(default_factory=list)
+    intervals: bool = False
+    daggers: bool = True
+    unranked: bool = True
+    published: bool = False
+    published_by: list[str] = field(default_factory=list)
+    most_columns: int = 16
+
+
+class Faces(Enum):
+    """Which faces a gallery shows: evenly spread over the set, or chosen by the first metric of `report.sort`."""
+
+    spread = "spread"
+    worst = "worst"
+    median = "median"
+    best = "best"
+    random = "random"
+
+
+@dataclass
+class FiguresSchema:
+    """What the figures show.
+
+    `metrics`: those drawn one by one, empty = those of `sort` and the next ones, six at most; `faces`, `choose` and
+    `seed`: how many faces a gallery has and which; `insets`: parts of aligned faces shown enlarged below them.
+    """
+
+    enabled: bool = True
+    metrics: list[str] = field(default_factory=list)
+    faces: int = 3
+    choose: Faces = Faces.spread
+    seed: int = 0
+    insets: list[str] = field(default_factory=lambda: ["eyes", "mouth"])
+
+
 @dataclass
 class ReportSchema:
     """What the report shows: `sort` = columns that order it, `select` = restorers to show (empty: all).
 
-    `enabled: false` leaves everything in the store, for `restorebench report` later.
+    `enabled: false` leaves everything in the store, for `restorebench report` later.  `table` = presets by name, chosen
+    with `report.table=[NAME,...]`; `published` = show numbers in print in each of them.
     """
 
     enabled: bool = True
     sort: list[str] = field(default_factory=lambda: ["lpips_alex", "psnr"])
     select: list[str] = field(default_factory=list)
+    table: dict[str, TableSchema] = field(default_factory=dict)
+    published: bool = False
+    figures: FiguresSchema = field(default_factory=FiguresSchema)
 
 
 @dataclass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
@@ -26,7 +27,7 @@ def arrange(board: Board, preset: Preset, pairs: Sequence[Pair]) -> list[Table]:
         pairs: its comparisons, for the daggers.
     """
     better = {(p.dataset, p.split, p.protocol, p.metric, frozenset((p.first, p.second))): p.better for p in pairs}
-    desk = Desk(board, preset, better)
+    desk = Desk(board, preset, better, _names(board, preset))
     tables = [table for units in _sections(board, preset) for table in _tables(desk, units)]
     twins = [table.label for table in tables]
     return [
@@ -35,6 +36,18 @@ def arrange(board: Board, preset: Preset, pairs: Sequence[Pair]) -> list[Table]:
         else replace(table, label=f"{table.label}-{twins[: i + 1].count(table.label)}")
         for i, table in enumerate(tables)
     ]
+
+
+def _names(board: Board, preset: Preset) -> dict[str, str]:
+    """Return what the rows are called."""
+    cards = {
+        entrant.name: str(entrant.tables[0].cell.card.get("name") or entrant.name)
+        for group in board.groups
+        for entrant in group.entrants
+    }
+    shared = Counter(cards.values())
+    own = {name: card for name, card in cards.items() if preset.card_names and shared[card] == 1}
+    return {**own, **preset.names}
 
 
 def left_out(board: Board, preset: Preset) -> list[str]:
@@ -49,7 +62,10 @@ def left_out(board: Board, preset: Preset) -> list[str]:
         "data set": (preset.datasets, {row.dataset for row in board.rows}),
     }
     return [
-        f"{kind} {name}" for kind, (names, known) in asked.items() for name in dict.fromkeys(names) if name not in known
+        f"{kind} {name.replace('|', ' or ')}"
+        for kind, (names, known) in asked.items()
+        for name in dict.fromkeys(names)
+        if not known & set(name.split("|"))
     ]
 
 
@@ -94,10 +110,16 @@ def _metrics(desk: Desk, units: Sequence[Unit], *, several: bool) -> list[str]:
     )
     wanted = wanted or desk.preset.columns
     if wanted:
-        known = dict.fromkeys(m for want in wanted for m in known if want in (m, plain(m)))
+        known = dict.fromkeys(m for want in wanted for m in _first(want, known))
     else:
         known = dict.fromkeys(m for m in known if desk.board.columns[m].unit != "images")
     return [m for m in known if not several or any(_has(unit, m) for unit in units)]
+
+
+def _first(wanted: str, known: Iterable[str]) -> list[str]:
+    """Return the metrics of the first alternative of `a|b` that is there."""
+    found = ([m for m in known if name in (m, plain(m))] for name in wanted.split("|"))
+    return next((metrics for metrics in found if metrics), [])
 
 
 def _has(unit: Unit, metric: str) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,24 +10,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..bench import results
-from ..bench.cell import digest
 from ..bench.files import write_atomic
 from ..bench.images import Pixels
 from ..bench.store import Store
 from . import records
+from .choices import Choices
 from .claims import Claim, claims
 from .comparisons import Pair, comparisons
 from .costs import costs
 from .critical_difference import standings
-from .curves import curves
-from .gallery import contact_sheet, gallery
+from .figure_files import figure_files
 from .grid import Grid, grids
 from .leaderboard import Board, board, to_csv
 from .listing import Listing, listings
 from .media import Media, media
 from .page import SCORES, Extra, page
 from .per_image import write_per_image
-from .preset import DEFAULT
 from .robustness import Robustness, robustness
 from .study import Share, Standing, Study, studies
 from .study_tables import latex as study_latex
@@ -90,13 +87,16 @@ class _WatchedStore(Store):
         return image
 
 
-def build(out: Path, select: Sequence[str] | None = None, sort: Sequence[str] | None = None) -> Report:
+def build(
+    out: Path, select: Sequence[str] | None = None, sort: Sequence[str] | None = None, shown: Choices | None = None
+) -> Report:
     """Write every table, figure and page of an `out`.  Equal stores give equal bytes.
 
     Args:
         out: the output folder of earlier commands.
         select: names of the restorers to show; None shows all.
         sort: metrics that order the restorers; None takes those of the latest plan.
+        shown: tables and figures; None takes the tables of the latest plan.
 
     Raises:
         StoreError: there are no results, or `out` cannot be written.
@@ -109,7 +109,7 @@ def build(out: Path, select: Sequence[str] | None = None, sort: Sequence[str] | 
     write_per_image(made, paths["per_image.parquet"])
     listed = listings(made, tables, SCORES)
     linked = media(store, listed, out / "report")
-    for name, data in _files(made, tables, spent, listed, linked):
+    for name, data in _files(made, tables, spent, listed, linked, shown or Choices()):
         paths[name] = out / "report" / name
         write_atomic(paths[name], data)
     _remove_stale(out / "report", paths)
@@ -122,13 +122,14 @@ def _files(
     spent: pd.DataFrame,
     listed: Sequence[Listing],
     linked: Media,
+    shown: Choices,
 ) -> Iterator[tuple[str, bytes]]:
     """Yield path below `report/` and bytes of every file; the page last, because it speaks of the others."""
     yield "leaderboard.csv", to_csv(made.rows)
     curved = [line for table in tables for line in robustness(made, table)]
     in_print = claims(made)
     pairs = comparisons(made)
-    yield from table_files(made, (DEFAULT,), pairs)
+    yield from table_files(made, shown.tables(made.results.plans), pairs)
     yield "comparisons.csv", records.to_csv(Pair, pairs)
     yield "robustness.csv", records.to_csv(Robustness, curved)
     yield "published.csv", records.to_csv(Claim, in_print)
@@ -139,14 +140,7 @@ def _files(
         yield "study_ranking.csv", records.to_csv(Standing, (line for one in held for line in one.standings))
         yield "study.md", study_markdown(held).encode()
         yield "study.tex", study_latex(held).encode()
-    for table in tables:
-        drawing = curves(table)
-        if drawing:
-            yield f"figures/{_file(table.dataset, table.protocol, 'robustness')}.svg", drawing
-        for group in made.groups:
-            if (group.dataset, group.protocol) == (table.dataset, table.protocol) and group.images:
-                sheet = contact_sheet(gallery(group, table.restorers), made.results.store)
-                yield f"gallery/{_file(group.dataset, group.protocol, group.split)}.png", sheet
+    yield from figure_files(made, tables, spent, pairs, shown.figures)
     yield (
         "index.html",
         page(
@@ -169,16 +163,9 @@ def _study(held: Sequence[Study]) -> list[Extra]:
     return [Extra("study", "Preference study", "study.html.j2", {"studies": study_section(held)})] if held else []
 
 
-def _file(dataset: str, protocol: str, what: str) -> str:
-    """Name a file; names that differ only in characters no file system likes get a digest."""
-    name = "_".join([dataset, *([protocol] if protocol != "standard" else []), what])
-    plain = re.sub(r"[^A-Za-z0-9._~-]+", "-", name)
-    return plain if plain == name else f"{plain}-{digest(name)[:6]}"
-
-
 def _remove_stale(report: Path, written: Mapping[str, Path]) -> None:
     """Remove figures and galleries of an earlier report that this one does not have."""
-    for pattern in ("figures/*.svg", "gallery/*.png", "tables/*.*", "study*"):
+    for pattern in ("figures/*.*", "gallery/*.*", "tables/*.*", "study*"):
         for path in report.glob(pattern):
             if path not in written.values():
                 path.unlink()

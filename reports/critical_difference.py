@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _ROW = 0.17  # inches of one line of names
 _BAR = 0.085  # inches between two bars
 _NAME = 0.23  # share of the width that a name may take
-_WIDTH = 5.0  # inches
+_WIDTH, _ABOVE = 5.0, 0.46  # inches
 
 
 @dataclass(frozen=True)
@@ -122,26 +122,46 @@ def critical_difference(shown: Standings, *, width: float = _WIDTH, outlines: bo
 
 def draw(shown: Standings, width: float = _WIDTH) -> Figure:
     """Return the figure; call it within `style.settings`."""
+    return draw_several([shown], width)
+
+
+def draw_several(several: Sequence[Standings], width: float = _WIDTH) -> Figure:
+    """Return a figure with diagrams below one another; call it within `style.settings`."""
     from matplotlib.figure import Figure
 
-    count, levels = len(shown.names), _levels(shown)
-    left = math.ceil(count / 2)
+    heights = [_ABOVE + _below(shown) for shown in several]
+    figure = Figure(figsize=(width, sum(heights)))
+    top = sum(heights)
+    for shown, height in zip(several, heights, strict=True):
+        top -= height
+        axes = figure.add_axes((0, top / sum(heights), 1, height / sum(heights)))
+        axes.set_axis_off()
+        axes.set_xlim(0, width)
+        axes.set_ylim(-_below(shown), _ABOVE)
+        _diagram(axes, shown, width)
+    return figure
+
+
+def _bars(shown: Standings) -> float:
+    """Inches from the axis down to the last bar."""
+    return 0.10 + _BAR * (max(_levels(shown), default=-1) + 1)
+
+
+def _below(shown: Standings) -> float:
+    return _bars(shown) + 0.14 + _ROW * (math.ceil(len(shown.names) / 2) - 1) + 0.12
+
+
+def _diagram(axes: Axes, shown: Standings, width: float) -> None:
+    count, left, bars = len(shown.names), math.ceil(len(shown.names) / 2), _bars(shown)
     names = [style.fit(style.printable(name), _NAME * width) for name in shown.names]
     labels = [f"{name}  {rank:.2f}" for name, rank in zip(names, shown.ranks, strict=True)]
     margin = max(style.inches(label) for label in labels) + 0.14
-    bars = 0.10 + _BAR * (max(levels, default=-1) + 1)  # inches from the axis down to the last bar
-    below, above = bars + 0.14 + _ROW * (left - 1) + 0.10, 0.44
-    figure = Figure(figsize=(width, above + below))
-    axes = figure.add_axes((0, 0, 1, 1))
-    axes.set_axis_off()
-    axes.set_xlim(0, width)
-    axes.set_ylim(-below, above)
 
     def across(rank: float) -> float:
         return margin + (width - 2 * margin) * (rank - 1) / (count - 1)
 
     _scale(axes, shown, across, width)
-    for bar, level in zip(shown.bars, levels, strict=True):
+    for bar, level in zip(shown.bars, _levels(shown), strict=True):
         y = -0.10 - _BAR * level
         dots = [across(shown.ranks[i]) for i in bar]
         axes.plot([dots[0] - 0.03, dots[-1] + 0.03], [y, y], color=INK, linewidth=2.2, solid_capstyle="butt")
@@ -155,7 +175,6 @@ def draw(shown: Standings, width: float = _WIDTH) -> Figure:
             axes.text(end - 0.04, y, f"{name}  {rank:.2f}", ha="right", va="center_baseline", color=INK)
         else:
             axes.text(end + 0.04, y, f"{rank:.2f}  {name}", ha="left", va="center_baseline", color=INK)
-    return figure
 
 
 def _levels(shown: Standings) -> list[int]:

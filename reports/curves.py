@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import io
 import math
 import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from . import style
 from .grid import Grid, Place, arrow
+from .style import FAINT, INK
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
     from .rows import Row
 
-INK, FAINT = "#1a1b1e", "#c9cbd1"
-"""Colours that the page replaces by its own, so that one drawing serves light and dark."""
-# Okabe and Ito's palette for all kinds of colour vision, without its yellow and black; Color Universal Design (2008)
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-_MARKERS = {"o": "●", "s": "■", "^": "▲", "D": "◆", "v": "▼", "P": "✚", "X": "✖", "*": "★"}
-_DASHES = ("-", "--", ":", "-.")
-_UNRANKED = "#8a8d94"
+__all__ = ["FAINT", "INK", "curves", "draw", "drawable", "legend", "look"]
+
 _PER_ROW = 3
 _WIDTH, _HEIGHT = 3.1, 2.25  # inches of one panel
 
@@ -41,8 +38,13 @@ def curves(
         Bytes that are equal for equal tables, or None where there is nothing to draw: fewer than two splits,
         or no finite value.
     """
-    import matplotlib as mpl
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    with style.settings(outlines=outlines):
+        figure = draw(grid, metrics, legend=legend)
+        return style.svg(figure) if figure else None
+
+
+def draw(grid: Grid, metrics: Sequence[str] | None = None, *, legend: bool = True) -> Figure | None:
+    """Return the figure, or None where there is nothing to draw; call it within `style.settings`."""
     from matplotlib.figure import Figure
 
     panels = [m for m in (drawable(grid) if metrics is None else metrics) if _finite(grid, m)]
@@ -50,33 +52,28 @@ def curves(
         return None
     columns = min(_PER_ROW, len(panels))
     rows = math.ceil(len(panels) / columns)
-    settings: Any = {
-        "svg.hashsalt": "restorebench",
-        "svg.fonttype": "path" if outlines else "none",
-        "text.parse_math": False,
-        "font.family": "DejaVu Sans",
-        "font.size": 8,
-    }
-    with mpl.rc_context(settings):
-        figure = Figure(figsize=(_WIDTH * columns, _HEIGHT * rows + 0.3), layout="constrained")
-        FigureCanvasSVG(figure)
-        figure.patch.set_alpha(0)
-        axes = figure.subplots(rows, columns, squeeze=False).ravel()
-        for axis, metric in zip(axes, panels, strict=False):
-            _panel(axis, grid, metric)
-        for axis in axes[len(panels) :]:
-            axis.axis("off")
-        if legend:
-            _legend(figure, grid, panels, columns)
-        buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    return re.sub(r"[ \t]+\n", "\n", buffer.getvalue()).encode()
+    figure = Figure(figsize=(_WIDTH * columns, _HEIGHT * rows + 0.3), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axis, metric in zip(axes, panels, strict=False):
+        _panel(axis, grid, metric)
+    for axis in axes[len(panels) :]:
+        axis.axis("off")
+    if legend:
+        _legend(figure, grid, panels, columns)
+    return figure
 
 
 def legend(grid: Grid) -> list[tuple[str, str, str]]:
     """Return name, colour and marker of each restorer, as the curves draw it."""
-    styles = [(name, _style(grid, name, place)) for place, name in enumerate(grid.restorers)]
-    return [(name, style["color"], _MARKERS.get(style["marker"], "┄")) for name, style in styles]
+    looks = [(name, look(grid, name)) for name in grid.restorers]
+    return [(name, found["color"], style.MARKERS.get(found["marker"], "┄")) for name, found in looks]
+
+
+def look(grid: Grid, restorer: str) -> dict[str, Any]:
+    """Return colour, marker and line of a restorer, the same in every figure of a table."""
+    if restorer in grid.unranked:
+        return {"color": style.UNRANKED, "linestyle": ":", "linewidth": 1.2, "marker": "", "markersize": 0}
+    return {**style.mark(grid.restorers.index(restorer)), "linewidth": 1.6, "markersize": 4.5}
 
 
 def drawable(grid: Grid) -> list[str]:
@@ -95,22 +92,18 @@ def _value(row: Row | None) -> float | None:
 def _panel(axis: Axes, grid: Grid, metric: str) -> None:
     column = grid.columns[metric]
     unit = "" if column.unit in ("1", "") else f" ({column.unit})"
-    axis.set_title(f"{column.label}{unit} {arrow(column)}", loc="left", fontsize=9, color=INK)
-    for place, restorer in enumerate(grid.restorers):
+    axis.set_title(style.printable(f"{column.label}{unit} {arrow(column)}"), loc="left", fontsize=9, color=INK)
+    for restorer in grid.restorers:
         rows = [grid.cells.get(Place(split, restorer, metric)) for split in grid.splits]
         if any(_value(row) is not None for row in rows):
-            _line(axis, rows, _style(grid, restorer, place))
+            _line(axis, rows, look(grid, restorer))
     axis.set_ylim(*_limits(grid, metric))
     what, ticks = _ticks(grid.splits)
-    axis.set_xticks(range(len(grid.splits)), ticks)
-    axis.set_xlabel(what, fontsize=8, color=INK)
+    axis.set_xticks(range(len(grid.splits)), [style.printable(tick) for tick in ticks])
+    axis.set_xlabel(style.printable(what), fontsize=8, color=INK)
     axis.set_xlim(-0.25, len(grid.splits) - 0.75)
-    axis.grid(axis="y", color=FAINT, linewidth=0.6)
-    axis.tick_params(colors=INK, length=0, labelsize=8)
-    axis.patch.set_alpha(0)
-    for side in ("top", "right", "left"):
-        axis.spines[side].set_visible(False)
-    axis.spines["bottom"].set_color(FAINT)
+    style.plain(axis)
+    axis.grid(visible=False, axis="x")
 
 
 def _ticks(splits: Sequence[str]) -> tuple[str, Sequence[str]]:
@@ -128,9 +121,9 @@ def _ticks(splits: Sequence[str]) -> tuple[str, Sequence[str]]:
     return parts[0][0], levels
 
 
-def _line(axis: Axes, rows: Sequence[Row | None], style: dict[str, Any]) -> None:
+def _line(axis: Axes, rows: Sequence[Row | None], drawn: dict[str, Any]) -> None:
     points = [(x, value) for x, row in enumerate(rows) if (value := _value(row)) is not None]
-    axis.plot(*zip(*points, strict=True), **style, zorder=3)
+    axis.plot(*zip(*points, strict=True), **drawn, zorder=3)
     band = [
         (x, row.ci_low, row.ci_high)
         for x, row in enumerate(rows)
@@ -138,7 +131,7 @@ def _line(axis: Axes, rows: Sequence[Row | None], style: dict[str, Any]) -> None
     ]
     if len(band) > 1:
         x, low, high = zip(*band, strict=True)
-        axis.fill_between(x, low, high, color=style["color"], alpha=0.14, linewidth=0, zorder=2)
+        axis.fill_between(x, low, high, color=drawn["color"], alpha=0.14, linewidth=0, zorder=2)
 
 
 def _limits(grid: Grid, metric: str) -> tuple[float, float]:
@@ -154,30 +147,11 @@ def _limits(grid: Grid, metric: str) -> tuple[float, float]:
     return low - room, high + room
 
 
-def _style(grid: Grid, restorer: str, place: int) -> dict[str, Any]:
-    if restorer in grid.unranked:
-        return {"color": _UNRANKED, "linestyle": ":", "linewidth": 1.2, "marker": "", "markersize": 0}
-    return {
-        "color": _COLOURS[place % len(_COLOURS)],
-        "linestyle": _DASHES[place // len(_COLOURS) % len(_DASHES)],
-        "linewidth": 1.6,
-        "marker": list(_MARKERS)[place % len(_MARKERS)],
-        "markersize": 4.5,
-    }
-
-
-def _legend(figure: Any, grid: Grid, panels: Sequence[str], columns: int) -> None:
-    from matplotlib.lines import Line2D
-
+def _legend(figure: Figure, grid: Grid, panels: Sequence[str], columns: int) -> None:
     drawn = {
         r
         for r in grid.restorers
         for m in panels
         if any(_value(grid.cells.get(Place(s, r, m))) is not None for s in grid.splits)
     }
-    names = [(place, name) for place, name in enumerate(grid.restorers) if name in drawn]
-    handles = [Line2D([], [], **_style(grid, name, place)) for place, name in names]
-    labels = [f"\N{ZERO WIDTH SPACE}{name}" if name.startswith("_") else name for _, name in names]  # _ would hide it
-    figure.legend(
-        handles, labels, loc="outside lower left", ncols=max(1, 2 * columns), frameon=False, fontsize=8, labelcolor=INK
-    )
+    style.legend(figure, {name: look(grid, name) for name in grid.restorers if name in drawn}, 2 * columns)

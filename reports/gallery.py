@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from ..bench.errors import ImageError
 from ..bench.images import Pixels
+from ..bench.results import CellTable
 from ..bench.store import Store
-from .groups import Group, text
-
-if TYPE_CHECKING:
-    import pandas as pd
+from .groups import Group
+from .regions import ALIGNED
 
 _INK, _FAINT, _PAPER = (26, 27, 30), (138, 141, 148), (255, 255, 255)
 _GAP, _HEAD, _SIDE = 6, 26, 14
@@ -43,16 +41,21 @@ class Tile:
 
 @dataclass(frozen=True)
 class Gallery:
-    """Some images of one split: one row of tiles per sample, one column per restorer."""
+    """Some images of one split: one row of tiles per sample, one column per restorer.
+
+    Attributes:
+        aligned: for each row whether eyes and mouth are where `regions` expects them.
+    """
 
     dataset: str
     split: str
     columns: tuple[str, ...]
     rows: tuple[tuple[Tile, ...], ...]
+    aligned: tuple[bool, ...]
 
 
-def gallery(group: Group, order: Sequence[str], most: int = 6) -> Gallery:
-    """Choose what to show of a group: samples spread evenly over the set, restorers in the table's order.
+def gallery(group: Group, order: Sequence[str], most: int = 6, shown: Sequence[int] | None = None) -> Gallery:
+    """Choose what to show of a group: some samples, restorers in the table's order.
 
     A restorer whose pictures are those of the LQ or of the reference has no column of its own.
 
@@ -60,8 +63,9 @@ def gallery(group: Group, order: Sequence[str], most: int = 6) -> Gallery:
         group: one data set and split.
         order: names of the restorers.
         most: number of samples at most.
+        shown: numbers of the samples; None spreads them evenly over the set.
     """
-    shown = _spread(len(group.images), most)
+    shown = spread(len(group.images), most) if shown is None else shown
     given = {"LQ": [group.images[i].lq for i in shown], "Reference": [group.images[i].hq for i in shown]}
     restored: dict[str, list[tuple[str, str]]] = {}
     by_name = {entrant.name: entrant for entrant in group.entrants}
@@ -69,7 +73,7 @@ def gallery(group: Group, order: Sequence[str], most: int = 6) -> Gallery:
         entrant = by_name.get(name)
         if entrant is None or entrant.skipped:
             continue
-        tiles = [_restored(entrant.tables[0].images, int(entrant.rows[0][i])) for i in shown]
+        tiles = list(_restored(entrant.tables[0], entrant.rows[0][shown].tolist()))
         if [sha256 for sha256, _ in tiles] not in given.values():
             restored[name] = tiles
     columns = {
@@ -83,18 +87,24 @@ def gallery(group: Group, order: Sequence[str], most: int = 6) -> Gallery:
         tuple(Tile(column, group.images[image].sample, *tiles[r]) for column, tiles in columns.items())
         for r, image in enumerate(shown)
     )
-    return Gallery(group.dataset, group.split, tuple(columns), rows)
+    return Gallery(group.dataset, group.split, tuple(columns), rows, _aligned(group, shown))
 
 
-def _restored(images: pd.DataFrame, row: int) -> tuple[str, str]:
-    if row < 0:
-        return "", "not evaluated"
-    if images["status"].iloc[row] != "ok":
-        return "", "failed"
-    return text(images["restored"].iloc[row]), ""
+def _restored(table: CellTable, rows: Sequence[int]) -> Iterator[tuple[str, str]]:
+    status, restored = table.texts("status"), table.texts("restored")
+    for row in rows:
+        problem = "not evaluated" if row < 0 else "failed" if status[row] != "ok" else ""
+        yield "" if problem else str(restored[row]), problem
 
 
-def _spread(count: int, most: int) -> list[int]:
+def _aligned(group: Group, shown: Sequence[int]) -> tuple[bool, ...]:
+    """Say of each image whether anybody's table says that it is aligned."""
+    tables = [(e.rows[0], e.tables[0].texts("alignment")) for e in group.entrants if "alignment" in e.tables[0].columns]
+    return tuple(any(rows[i] >= 0 and texts[rows[i]] == ALIGNED for rows, texts in tables) for i in shown)
+
+
+def spread(count: int, most: int) -> list[int]:
+    """Return at most so many numbers below `count`, evenly spread."""
     return sorted({round(i * (count - 1) / max(1, min(count, most) - 1)) for i in range(min(count, most))})
 
 

@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from ..bench.errors import ConfigError
+
 SPLIT, DATASET, NONE = "split", "dataset", "none"
+_MOST_DIGITS = 15
 
 
 @dataclass(frozen=True)
@@ -20,8 +23,10 @@ class Preset:
         across: what groups of columns stand for: `split`, `dataset` or `none`.
         blocks: what blocks of rows stand for, likewise; what is neither gets a table each.
         rows: restorers, in this order.
-        names: restorer -> its name in the table; otherwise it is called as in the report.
-        columns: metrics, in this order; a metric of several identities has a column for each.
+        names: restorer -> its name in the table.
+        card_names: call the others by the name on their card where no two share it; else as in the report.
+        columns: metrics, in this order; `a|b` is the first that is there, and a metric of several identities has a
+            column for each.
         columns_of: data set -> its own metrics.
         labels: metric -> its heading.
         digits: metric -> decimals.
@@ -43,6 +48,7 @@ class Preset:
     blocks: str = NONE
     rows: tuple[str, ...] = ()
     names: Mapping[str, str] = field(default_factory=dict)
+    card_names: bool = False
     columns: tuple[str, ...] = ()
     columns_of: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -63,17 +69,23 @@ WIDE = Preset("wide", across=SPLIT)
 """The layouts of `leaderboard.md` and `leaderboard.tex`."""
 
 
-def preset(name: str, config: Mapping[str, Any], *, published: bool = False) -> Preset:
+def preset(name: str, config: Mapping[str, Any]) -> Preset:
     """Read a preset from its composed configuration, whose types `bench.schema.TableSchema` has checked.
 
     Args:
         name: the key below `report.table`.
         config: its settings.
-        published: show numbers in print whatever the preset says.
+
+    Raises:
+        ConfigError: a number is out of range.
     """
+    if config.get("most_columns", 1) < 1:
+        raise ConfigError(f"report.table.{name}.most_columns: {config['most_columns']} is too few; use 1 or more")
+    for metric, digits in (config.get("digits") or {}).items():
+        if not 0 <= digits <= _MOST_DIGITS:
+            raise ConfigError(f"report.table.{name}.digits.{metric}: {digits} is not between 0 and {_MOST_DIGITS}")
     known = {item.name for item in fields(Preset)}
-    chosen = {key: _frozen(value) for key, value in config.items() if key in known}
-    return Preset(**{**chosen, "name": name, "published": published or bool(config.get("published"))})
+    return Preset(**{**{key: _frozen(value) for key, value in config.items() if key in known}, "name": name})
 
 
 def _frozen(value: Any) -> Any:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from .claims import Printed, names, printed
-from .grid import DASH, Grid
+from .grid import DASH, Grid, number
 from .leaderboard import Board
 from .paper_table import PRINTED, Heading, Line, Value
 from .preset import Preset
@@ -66,4 +66,4 @@ def _places(item: Printed, columns: Sequence[Column], cards: Mapping[str, str]) 
 def _value(item: Printed | None) -> Value:
     if item is None:
         return Value(None, DASH)
-    return Value(item.value, f"{item.value:.{max(0, round(-math.log10(2 * item.step)))}f}")
+    return Value(item.value, number(item.value, max(0, round(-math.log10(2 * item.step)))))

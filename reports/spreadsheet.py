@@ -13,9 +13,9 @@ from .paper_table import PRINTED, RANKED, Line, Table, Value
 from .preset import SPLIT
 
 if TYPE_CHECKING:
-    from xlsxwriter.format import Format
-    from xlsxwriter.workbook import Workbook
-    from xlsxwriter.worksheet import Worksheet
+    from xlsxwriter.format import Format  # type: ignore[import-untyped]
+    from xlsxwriter.workbook import Workbook  # type: ignore[import-untyped]
+    from xlsxwriter.worksheet import Worksheet  # type: ignore[import-untyped]
 
 LONG = "long form"
 _LONG_COLUMNS = (
@@ -31,7 +31,7 @@ def workbook(tables: Sequence[Table]) -> bytes:
     Numbers are numbers, whole, and shown with the digits of their metric; best in bold, second underlined.  Texts are
     texts: one that starts with `=` is no formula, and an address no link.
     """
-    import xlsxwriter
+    import xlsxwriter  # type: ignore[import-untyped]
 
     buffer = io.BytesIO()
     options = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}

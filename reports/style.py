@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.ft2font import FT2Font
 
@@ -113,3 +114,30 @@ def mark(place: int) -> dict[str, Any]:
         "marker": list(MARKERS)[place % len(MARKERS)],
         "linestyle": DASHES[place // len(COLOURS) % len(DASHES)],
     }
+
+
+def legend(figure: Figure, looks: Mapping[str, Mapping[str, Any]], columns: int) -> None:
+    """Name restorers below a figure.
+
+    Args:
+        figure: where.
+        looks: name -> what a line of it looks like.
+        columns: names beside one another at most.
+    """
+    from matplotlib.lines import Line2D
+
+    handles = [Line2D([], [], **drawn) for drawn in looks.values()]
+    # a name that starts with _ would be hidden
+    labels = [f"{'' if not name.startswith('_') else chr(0x200B)}{printable(name)}" for name in looks]
+    columns = max(1, min(columns, len(labels)))
+    figure.legend(handles, labels, loc="outside lower left", ncols=columns, frameon=False, fontsize=8, labelcolor=INK)
+
+
+def plain(axis: Axes) -> None:
+    """Take away what carries no number: three sides of the frame, ticks, and the ground."""
+    axis.grid(color=FAINT, linewidth=0.6)
+    axis.tick_params(colors=INK, length=0, labelsize=8)
+    axis.patch.set_alpha(0)
+    for side in ("top", "right", "left"):
+        axis.spines[side].set_visible(False)
+    axis.spines["bottom"].set_color(FAINT)

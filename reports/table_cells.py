@@ -34,11 +34,17 @@ class Unit(NamedTuple):
 
 @dataclass(frozen=True)
 class Desk:
-    """What every table of a preset is made from; `better` says which restorer of a pair is significantly better."""
+    """What every table of a preset is made from.
+
+    Attributes:
+        better: (data set, split, protocol, metric, pair) -> who is significantly better, or empty.
+        names: restorer -> its name in the table, where it has another one.
+    """
 
     board: Board
     preset: Preset
     better: Mapping[tuple[str, str, str, str, frozenset[str]], str]
+    names: Mapping[str, str]
 
 
 def plain(metric: str) -> str:
@@ -132,7 +138,7 @@ def make_lines(
         if rows:
             yield Line(
                 restorer=name,
-                name=desk.preset.names.get(name, name),
+                name=desk.names.get(name, name),
                 kind=UNRANKED if all(name in unit.grid.unranked for unit in present) else RANKED,
                 values=tuple(_value(desk, *column, name, register) for column in columns),
                 n=max(row.n for row in rows),

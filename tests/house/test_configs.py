@@ -12,6 +12,8 @@ CONF = Path(__file__).resolve().parents[2] / "conf"
 FILES = sorted(CONF.glob("*/*.yaml"))
 GLOBAL = {"experiment", "protocol"}
 """Groups whose files set values all over the tree instead of making one object."""
+BELOW = {"table": "report.table"}
+"""Groups whose choices land elsewhere than below the group's own name."""
 ONE_OF = {"executor"}
 """Groups of which one file is chosen; Hydra's own package, the group, is right for them."""
 
@@ -38,7 +40,7 @@ def test_the_first_line_names_the_package(path: Path) -> None:
     elif found[1] == group:  # a choice that builds nothing, such as `given: null`
         assert yaml.safe_load(path.read_text(encoding="utf-8")) == {path.stem: None}
     else:
-        assert found[1] == f"{group}.{path.stem}"
+        assert found[1] == f"{BELOW.get(group, group)}.{path.stem}"
 
 
 @pytest.mark.parametrize("path", FILES, ids=name_of)
