@@ -1,7 +1,7 @@
 """The command line.
 
-`run`, `score`, `synthesize` and `report` speak Hydra's grammar; `weights`, `list` and `doctor` take plain
-arguments.  Every error a user can mend is one line and exit status 2.
+`run`, `score`, `synthesize`, `reference`, `report` and `study` speak Hydra's grammar; the others take plain arguments.
+Every error a user can mend is one line and exit status 2.
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from .errors import ConfigError, RestorebenchError, suggest
+from .files import is_remote
 from .runlog import explained, tell
 
 OVERVIEW = """\
@@ -27,6 +29,7 @@ restorebench: benchmarks of blind face restoration and photo enhancement
   restorebench reference           statistics of a set for FID and KID     dataset=ffhq_512 dataset.root=DIR
   restorebench report              rebuild tables, figures and page from the store     out=DIR
   restorebench study               people compare two restorers on the same face, blind     out=DIR --port 8750
+  restorebench merge               bring several output folders together     merge monday tuesday out=week
   restorebench align               cut the faces out of photos             align PHOTOS --out FACES
   restorebench paste               put restored faces back                 paste RESTORED --faces FACES/faces.json ...
   restorebench list                adapters | datasets | degradations | metrics | tables | experiments
@@ -38,7 +41,17 @@ Exit status: 0 complete, 3 finished with failed or skipped parts, 2 bad input, 1
 """
 
 HYDRA_COMMANDS = ("run", "score", "synthesize", "reference", "report", "study")
-PLAIN_COMMANDS = ("list", "weights", "doctor", "align", "paste")
+_PLAIN = {
+    "list": "listing:main",
+    "weights": "weights.command:main",
+    "doctor": "doctor:main",
+    "align": "align_command:align_main",
+    "paste": "align_command:paste_main",
+    "merge": "merge_command:main",
+}
+"""Module below `bench`, and the function that takes the arguments and returns the exit status."""
+
+PLAIN_COMMANDS = tuple(_PLAIN)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -88,21 +101,8 @@ def _dispatch(arguments: list[str]) -> int:
 
 
 def _plain(command: str, arguments: list[str]) -> int:
-    if command == "doctor":
-        from .doctor import main as doctor
-
-        return doctor(arguments)
-    if command == "weights":
-        from .weights.command import main as weights
-
-        return weights(arguments)
-    if command in ("align", "paste"):
-        from . import align_command
-
-        return align_command.align_main(arguments) if command == "align" else align_command.paste_main(arguments)
-    from .listing import main as listing
-
-    return listing(arguments)
+    module, _, function = _PLAIN[command].partition(":")
+    return int(getattr(import_module(f".{module}", __package__), function)(arguments))
 
 
 def _hydra(command: str, arguments: list[str]) -> int:
@@ -234,7 +234,8 @@ class _Jobs:
 
         console = _console()
         print_table(result.leaderboard, console)
-        page = (result.out / "report" / "index.html").resolve()
+        page = result.out / "report" / "index.html"
+        page = page if is_remote(page) else page.resolve()
         lines = [f"{result.failed} failed rows, see the table of failures in the page"] if result.failed else []
         for line in (*lines, f"report: {page}"):
             console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -6,15 +6,10 @@ only targets that stand in the configurations of this package.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from .errors import ConfigError
-
-if TYPE_CHECKING:
-    from .results import CellTable
+from typing import Any
 
 _CONF = Path(__file__).resolve().parent.parent / "conf"
 
@@ -33,31 +28,6 @@ def choices(group: str) -> Mapping[str, Mapping[str, Any]]:
 def targets(group: str) -> frozenset[str]:
     """Return every `_target_` in the configurations of one group, nested ones too."""
     return frozenset(target for content in choices(group).values() for target in named(content))
-
-
-def refuse_foreign(table: CellTable, where: str, trust: Sequence[str]) -> None:
-    """Refuse a table whose metrics would run code that neither ships with restorebench nor is trusted.
-
-    Args:
-        table: a cell's table from somewhere else.
-        where: where it comes from, for the message.
-        trust: packages whose code may run.
-
-    Raises:
-        ConfigError: a metric names something else; nothing was built.
-    """
-    for metric in table.metrics:
-        arguments = {"_target_": metric.spec.target, **metric.spec.arguments}
-        problem = unsafe(arguments)
-        if problem:
-            raise ConfigError(f"{where}: metric '{metric.name}' holds {problem}, which no table of restorebench does")
-        for target in named(arguments):
-            package = target.partition(".")[0]
-            if target not in targets("metric") and package not in trust:
-                raise ConfigError(
-                    f"{where}: metric '{metric.name}' is {target}, which does not ship with restorebench; to build it "
-                    f"would run its code. If you trust that package as it is installed here: trust=[{package}]"
-                )
 
 
 def unsafe(value: Any) -> str:

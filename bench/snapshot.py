@@ -20,12 +20,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from .driver import locked
-from .errors import StoreError
+from .errors import ConfigError, StoreError
 from .files import entries, write_atomic
+from .locking import locked
 from .results import CellTable, Results, parse
-from .shipped import refuse_foreign
 from .store import Commit, Store
+from .trusted import refused
 
 VERSION = 1
 _NAMES = re.compile(
@@ -91,9 +91,7 @@ def _facts(content: Path | bytes) -> tuple[str, int]:
     return hashlib.sha256(data).hexdigest(), len(data)
 
 
-def restore(
-    manifest: bytes, fetch: Callable[[str], Path], out: Path, where: str, trust: Sequence[str] = ()
-) -> dict[str, Any]:
+def restore(manifest: bytes, fetch: Callable[[str], Path], out: Path, where: str) -> dict[str, Any]:
     """Bring a snapshot back as the store of `out`.
 
     Args:
@@ -101,7 +99,6 @@ def restore(
         fetch: returns a local copy of one file by its path below the snapshot, the same one each time.
         out: an empty folder, or one this snapshot was brought to before.
         where: what the snapshot is called in messages.
-        trust: packages besides restorebench whose metrics may be built.
 
     Returns:
         How the report was made.
@@ -119,7 +116,7 @@ def restore(
         if _facts(file) != (sha256, length):
             raise StoreError(f"{where}: {name} is not what the manifest promises; nothing was written")
         if name.startswith("cells/"):
-            refuse_foreign(_table(file, f"{where}: {name}"), where, trust)
+            _refuse_foreign(_table(file, f"{where}: {name}"), where)
     with locked(out):
         for name in sorted(names, key=lambda name: (_ORDER.index(name.partition("/")[0]), name)):
             write_atomic(out / "store" / name, fetch(name).read_bytes())
@@ -127,6 +124,14 @@ def restore(
         kept = {Path(name).stem: length for name, (_, length) in names.items() if name.startswith("images/")}
         store.commit(Commit(images={sha256: length for sha256, length in kept.items() if not store.has_image(sha256)}))
     return report
+
+
+def _refuse_foreign(table: CellTable, where: str) -> None:
+    """Refuse a table whose metrics would run code that neither ships with restorebench nor is trusted."""
+    for metric in table.metrics:
+        problem = refused(metric.spec)
+        if problem:
+            raise ConfigError(f"{where}: metric '{metric.name}': {problem}")
 
 
 def _table(file: Path, where: str) -> CellTable:

@@ -6,7 +6,6 @@ import hashlib
 import os
 import re
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,14 +22,13 @@ _RUN = re.compile(r"[0-9a-f]{32}")
 _PLACE = "mlflow:"
 
 
-def bring_back(source: str, uri: str | None, out: Path, trust: Sequence[str] = ()) -> dict[str, Any]:
+def bring_back(source: str, uri: str | None, out: Path) -> dict[str, Any]:
     """Fill `out` with what a tracked run keeps of its store.
 
     Args:
         source: `mlflow:` and the id of a parent run, or the name a leaderboard was registered under.
         uri: of the tracking server or database; None takes MLFLOW_TRACKING_URI.
         out: an empty folder, or one that was filled from the same run.
-        trust: packages besides restorebench whose metrics may be built.
 
     Returns:
         How the run's report was made: `select` and `sort`.
@@ -53,7 +51,7 @@ def bring_back(source: str, uri: str | None, out: Path, trust: Sequence[str] = (
             client, _ = connect(address, out)
             run = _find(client, name, address)
             artifacts = _Artifacts(client, run, Path(scratch))
-            return restore(artifacts.manifest(), artifacts.fetch, out, source, trust)
+            return restore(artifacts.manifest(), artifacts.fetch, out, source)
     except (ConfigError, StoreError):
         raise
     except Exception as error:  # whatever a server, a database or their drivers raise
