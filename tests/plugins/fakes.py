@@ -204,6 +204,10 @@ class Deadly(Blend):
         elif self.how == "child":
             subprocess.Popen(["sleep", "3600"], start_new_session=True)
             os._exit(3)
+        elif self.how == "tool":
+            subprocess.Popen(["sleep", "3600"], start_new_session=True)
+            Path(os.environ["FAKES_LOG"]).with_suffix(".tool").touch()
+            time.sleep(3600)
         elif self.how == "fill":  # 600 MiB in small pieces, so that whoever watches has time
             for _ in range(60):
                 self.held.append(torch.ones(10 * 2**20 // 4))
