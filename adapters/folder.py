@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from ..bench.api import Card
 from ..bench.errors import ConfigError, DatasetError, PairingError, listing
+from ..bench.files import as_object, as_path, is_remote
 from ..bench.images import LOSSLESS_SUFFIXES, SUFFIXES
 from ..bench.spec import Location
 
@@ -63,7 +64,7 @@ class Folder:
             PairingError: ids without a file (unless `partial`), files without an id, two files for one id, or
                 lossy files; the message lists them.
         """
-        root = Path(self.path).expanduser()
+        root = as_path(self.path)
         files = self._images(root)
         found: dict[str, Path] = {}
         twice: list[str] = []
@@ -104,6 +105,8 @@ class Folder:
 
     def _images(self, root: Path) -> list[tuple[str, Path]]:
         """Return `(path below the root without suffix, file)` of each image, in order; hidden ones are left out."""
+        if is_remote(root):
+            return self._objects(root)
         if not root.is_dir():
             problem = "is not a folder" if root.exists() else "does not exist"
             raise DatasetError(f"folder: {self.path} {problem}; give the folder that holds the restored images")
@@ -118,6 +121,17 @@ class Folder:
         if not files:
             raise DatasetError(f"folder: {self.path} holds no images ({', '.join(sorted(SUFFIXES))})")
         return sorted((file.relative_to(root).with_suffix("").as_posix(), file) for file in files)
+
+    def _objects(self, root: Path) -> list[tuple[str, Path]]:
+        """The same on object storage, by one recursive listing."""
+        try:
+            names = [name for name, _, _ in as_object(root).below() if PurePosixPath(name).suffix.lower() in SUFFIXES]
+        except OSError as error:
+            raise DatasetError(f"folder: {self.path} cannot be read: {error.strerror or error}") from None
+        shown = [name for name in names if not any(part.startswith(".") for part in name.split("/"))]
+        if not shown:
+            raise DatasetError(f"folder: {self.path} holds no images ({', '.join(sorted(SUFFIXES))})")
+        return sorted((PurePosixPath(name).with_suffix("").as_posix(), root / name) for name in shown)
 
 
 def _unreadable(error: OSError) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import sys
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from .configuration import compose_config, default_choices, run_request, score_request, specs, splits
 from .errors import ConfigError, RestorebenchError
+from .files import as_path, is_remote
 from .overrides import chosen_groups, normalise
 from .plan import Request
 from .runlog import recorded, tell
@@ -172,7 +174,8 @@ def perform(request: Request, config: Mapping[str, Any], console: Console | None
 
     from ..reports.choices import choices
     from . import events
-    from .driver import execute, locked, record
+    from .driver import execute, record
+    from .locking import locked
     from .plan import make
     from .progress import Progress
     from .provenance import environment
@@ -225,7 +228,13 @@ def finish(
     )
     seconds = time.monotonic() - started
     tell("report", f"report: {len(built.paths)} files in {seconds:.1f} s", files=sorted(built.paths), seconds=seconds)
-    if config.get("mlflow", {}).get("enabled"):
+    tracked = config.get("mlflow", {})
+    if tracked.get("enabled") and is_remote(out) and tracked["uri"] is None:
+        warnings.warn(
+            f"MLflow: {out} cannot hold its database; name one with mlflow.uri=..., or mlflow.enabled=false",
+            stacklevel=2,
+        )
+    elif tracked.get("enabled"):
         from .tracking import Shown, project
 
         made = {"select": list(config["report"]["select"]), "sort": list(config["report"]["sort"])}
@@ -242,7 +251,7 @@ def _recorded(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def report_config(config: Mapping[str, Any]) -> RunResult:
     """Rebuild the report of `config["out"]`, brought back from a tracked run first if `config["source"]` names one."""
-    out = Path(config["out"]).expanduser()
+    out = as_path(config["out"])
     report = dict(config["report"])
     allow(config["trust"])
     if config["source"]:

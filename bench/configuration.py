@@ -17,6 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 from . import schema
 from .api import Sweep
 from .errors import ConfigError, suggest
+from .files import as_path
 from .overrides import GROUPS
 from .plan import Options, Request
 from .spec import Spec
@@ -187,7 +188,7 @@ def _common(config: Mapping[str, Any]) -> dict[str, Any]:
         raise ConfigError(f"device: '{config['device']}' is not auto, cpu, cuda or cuda:N")
     names = ("batch", "shard", "threads", "device", "keep", "limit")
     return {
-        "out": Path(config["out"]).expanduser(),
+        "out": as_path(config["out"]),
         "options": Options(**{name: config[name] for name in names}),
         "sort": tuple(config["report"]["sort"]),
         "protocol": config["protocol"],

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import datetime
 import json
-import logging
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
-from pathlib import Path
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import closing
 from typing import Any, Protocol
 
 from . import results
 from .cell import Cell
-from .errors import StoreError
 from .evaluate import ShardResult
 from .events import cell_done
 from .files import write_atomic
 from .plan import Job, Plan, Shard
 from .progress import Progress
-from .runlog import tell
 from .scoring import NOT_APPLICABLE
 from .spool import Spool
 from .store import Store
@@ -33,33 +29,6 @@ class Executor(Protocol):
         Closing the generator ends everything that was started.
         """
         ...
-
-
-@contextmanager
-def locked(out: Path) -> Iterator[None]:
-    """Hold `out` for one command; a second one waits its turn.
-
-    Raises:
-        StoreError: `out` cannot be written.
-    """
-    from filelock import FileLock, Timeout
-
-    write_atomic(out / "store" / "FORMAT", b"restorebench store 1\n")
-    lock = FileLock(out / "store" / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        print(f"{out}: another restorebench is working here; waiting for it")
-        tell("waiting", f"{out}: another restorebench is working here; waiting for it", level=logging.WARNING)
-        lock.acquire()
-    except OSError as error:
-        raise StoreError(
-            f"{out}: cannot be locked ({error.strerror or error}); choose another folder with out=DIR"
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def execute(plan: Plan, executor: Executor, store: Store, progress: Progress) -> int:

@@ -17,6 +17,7 @@ from . import results, weights
 from .api import FolderRestorer, Restorer
 from .configuration import run_request, specs, splits
 from .errors import RestorebenchError, StoreError
+from .files import as_path
 from .identity import metric_weights
 from .plan import Plan, make
 from .store import Store
@@ -155,7 +156,7 @@ def dry_run(config: Mapping[str, Any], splits_chosen: bool) -> DryRun:
         plan = make(replace(run_request({**config, **here}, splits_chosen), fetch=False))
     cards = plan.datasets if plan else {}
     notes = [f"data set {name}: {card['differs']}" for name, card in cards.items() if card["differs"]]
-    seconds = _seconds(Path(str(config["out"])).expanduser())
+    seconds = _seconds(as_path(str(config["out"])))
     expected = _expected(config, [name for name in config["dataset"] if name not in here["dataset"]])
     return DryRun(plan, tuple(files), tuple(missing), tuple(expected), tuple(notes), seconds)
 
@@ -200,8 +201,6 @@ def _files(who: str, wanted: Mapping[str, str | None]) -> list[File]:
 
 def _seconds(out: Path) -> dict[str, float]:
     """Mean seconds per image of every restorer that ran in an `out` before."""
-    if not (out / "store" / "cells").is_dir():
-        return {}
     try:
         tables: Sequence[results.CellTable] = results.load(Store(out)).tables
     except StoreError:

@@ -7,7 +7,7 @@ Imported only where such a path is used (`files.as_path`), because the libraries
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -56,6 +56,17 @@ class ObjectPath(ProxyUPath):
         with translated():
             self.fs.pipe_file(self.path, data)
         return len(data)
+
+    def read_many(self, names: Sequence[str]) -> list[bytes | OSError]:
+        """Return the content of several objects below this folder, or why one cannot be read, fetched side by side."""
+        paths = [f"{self.path}/{name}" for name in names]
+        with translated():
+            found = self.fs.cat(paths, on_error="return")
+        told: list[bytes | OSError] = []
+        for path in paths:
+            content = found[path]
+            told.append(content if isinstance(content, bytes) else OSError(errno.EIO, _reason(content)))
+        return told
 
     def create(self, data: bytes) -> None:
         """Put the object unless there is one of this name already (`If-None-Match`).

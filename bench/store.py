@@ -29,6 +29,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from .cell import batched
 from .commit import RECORDS, Commit, decode, encode, is_digest
 from .errors import ImageError, StoreError
 from .files import as_object, entries, is_remote, write_atomic
@@ -47,6 +48,9 @@ _LEARNT = 1024
 
 _BLOCK = 1024
 """Feature rows that are handed out together."""
+
+_FETCHED = 256
+"""Commits in memory while the index is made."""
 
 _PUT = 16_384
 """Images that this process wrote and that it remembers until they are committed."""
@@ -95,25 +99,41 @@ class Store:
         if known - listed:  # some were removed: others may hold their keys too
             self._index.clear()
             known = set()
-        for name in sorted(listed - known):
-            content = self._read(name)
-            if content is not None:
-                self._add(name, content)
+        for some in batched(sorted(listed - known), _FETCHED):
+            for name, data in self._fetch(some):
+                content = self._checked(name, data)
+                if content is not None:
+                    self._add(name, content)
         self._index.flush()
+
+    def _fetch(self, names: Sequence[str]) -> Iterator[tuple[str, bytes | OSError]]:
+        """Yield the bytes of commits, or why they cannot be read; remote ones are fetched side by side."""
+        folder = self.root / "commits"
+        if is_remote(folder):
+            yield from zip(names, as_object(folder).read_many([f"{name}.json" for name in names]), strict=True)
+            return
+        for name in names:
+            try:
+                yield name, (folder / f"{name}.json").read_bytes()
+            except OSError as error:
+                yield name, error
 
     def _add(self, name: str, content: Mapping[str, Any]) -> None:
         self._index.add(name, {kind: content[kind] for kind in RECORDS}, content["features"])
 
     def _read(self, name: str) -> Mapping[str, Any] | None:
         """Read a commit; None, and one more line in `unreadable`, where it is damaged."""
+        ((_, data),) = self._fetch([name])
+        return self._checked(name, data)
+
+    def _checked(self, name: str, data: bytes | OSError) -> Mapping[str, Any] | None:
         path = self.root / "commits" / f"{name}.json"
-        try:
-            content = decode(name, path.read_bytes(), str(path))
-            problem = "" if content else "its bytes are not what its name says; what it held is computed again"
-        except OSError as error:
-            content, problem = None, f"cannot be read ({error.strerror or error}); what it held is computed again"
-        if problem:
-            self.unreadable.append(f"{path}: {problem}")
+        if isinstance(data, OSError):
+            self.unreadable.append(f"{path}: cannot be read ({data.strerror or data}); what it held is computed again")
+            return None
+        content = decode(name, data, str(path))
+        if content is None:
+            self.unreadable.append(f"{path}: its bytes are not what its name says; what it held is computed again")
         return content
 
     def scratch(self) -> Path:

@@ -11,6 +11,7 @@ from typing import Literal
 
 from ..bench.api import Alignment, DatasetCard, Sample
 from ..bench.errors import DatasetError, PairingError, listing
+from ..bench.files import as_object, as_path, is_remote
 from ..bench.images import SUFFIXES
 from ..bench.spec import Location
 
@@ -123,10 +124,11 @@ def scan(root: str, what: str) -> dict[str, Path]:
             one id; a name is not Unicode.
     """
     folder = _existing(root, what)
+    below = _objects(folder, what) if is_remote(folder) else _files(folder, what)
     found: dict[str, Path] = {}
     others: Counter[str] = Counter()
-    for file, below in _files(folder, what):
-        stem, suffix = os.path.splitext(below)  # noqa: PTH122 - plain strings keep 100,000 files quick
+    for file, name in below:
+        stem, suffix = os.path.splitext(name)  # noqa: PTH122 - plain strings keep 100,000 files quick
         if suffix.lower() not in SUFFIXES:
             others[suffix.lower() or "no suffix"] += 1
             continue
@@ -150,8 +152,11 @@ def scan(root: str, what: str) -> dict[str, Path]:
 def _existing(root: str, what: str) -> Path:
     if not str(root):
         raise DatasetError(f"{what}: the folder's name is empty; give the folder that holds the images")
+    folder = as_path(root)
+    if is_remote(folder):
+        return folder
     try:
-        folder = Path(root).expanduser().absolute()
+        folder = folder.absolute()
         if not folder.exists():
             nearest = next(parent for parent in folder.parents if parent.exists())
             raise DatasetError(f"{what}: no folder {folder} ({nearest} exists); check the spelling")
@@ -187,6 +192,17 @@ def _files(root: Path, what: str) -> Iterator[tuple[Path, str]]:
                 (links if entry.is_symlink() else folders).append((entry.path, f"{name}/"))
             elif entry.is_symlink() or entry.is_file():
                 yield Path(entry.path), name
+
+
+def _objects(root: Path, what: str) -> Iterator[tuple[Path, str]]:
+    """Yield `(path, name below root)` of every object that is not hidden, by one recursive listing."""
+    try:
+        names = sorted(name for name, _, _ in as_object(root).below())
+    except OSError as error:
+        raise DatasetError(f"{what}: {root} cannot be read: {error.strerror or error}") from None
+    for name in names:
+        if not any(part.startswith(".") for part in name.split("/")):
+            yield root / name, name
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
