@@ -106,7 +106,7 @@ class Degradation(Protocol):
     key: str
 
     def __call__(self, image: Pixels, generator: np.random.Generator) -> Degraded:
-        """Degrade one `uint8` RGB image `(H, W, 3)`."""
+        """Degrade one `uint8` RGB image `(H, W, 3)`; several threads may call it at once."""
         ...
 
 
@@ -281,6 +281,9 @@ class PairMetric(Protocol):
         needs: any of `reference`, `lq`, `degradation`; with the last, `meta["degradation"]` holds the `spec` that made
             the LQ, as JSON, and what was `drawn`.
         uses_meta: keys of the meta that change the score.
+
+    A metric without a network may have an attribute `concurrent = True`: on a CPU its batches are then scored side by
+    side, each on one core, so `prepare` and `score` may be called from several threads at once.
     """
 
     columns: tuple[Column, ...]

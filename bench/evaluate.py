@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import asdict, dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from .api import Meta, Sample
+from .api import Sample
 from .cell import Cell
-from .costs import Cost
-from .errors import ConfigError, ImageError
-from .identity import restored_key
+from .errors import ConfigError
+from .lanes import Lanes
 from .memory import keep_freed_memory
-from .pictures import Inputs, Picture, Pictures
+from .pictures import Picture, Pictures
 from .plan import Job, Shard
+from .preparing import Item, Preparer
 from .restorers import Restorers
-from .restoring import Restored, Work, source_of
+from .restoring import Restored
 from .scoring import Scorer, Subject
-from .seeds import entropy
 from .store import Commit, Store
 
 if TYPE_CHECKING:
@@ -35,20 +35,14 @@ class ShardResult:
     commit: Commit
 
 
-@dataclass
-class _Item:
-    """One sample of a shard while it is worked on."""
+@dataclass(frozen=True)
+class _Prepared:
+    """A shard whose items are being made; `first` in its chunk of samples."""
 
-    sample: Sample
-    inputs: Inputs
-    meta: Meta
-    key: str = ""
-    restored: Picture | None = None
-    work: Work | None = None
-    seconds: float | None = None
-    note: str = ""
-    cost: Cost = field(default_factory=Cost)
-    error: str = ""
+    shard: Shard
+    first: bool
+    commit: Commit
+    items: tuple[Future[Item], ...]
 
 
 class Worker:
@@ -61,29 +55,53 @@ class Worker:
 
     def __init__(self, job: Job, store: Store) -> None:
         keep_freed_memory()
-        set_arithmetic(job.options.threads)
         self._job = job
         self._store = store
         self._device = device_of(job.options.device)
+        self._lanes = Lanes(job.options.threads, at_once=self._device.type != "cpu")
+        set_arithmetic(job.options.threads)
         self._pictures = Pictures(store, job.splits, job.degradation_seed, job.options.keep)
-        self._scorer = Scorer(job.metrics, store, self._device, job.options.batch)
+        self._scorer = Scorer(job.metrics, store, self._device, job.options.batch, self._lanes)
         self._restorers = Restorers(job.adapters, self._device, job.options.batch, store.out / "logs")
+        self._preparer = Preparer(job, store, self._pictures, self._restorers, self._scorer)
         self._chunk: tuple[Sample, ...] = ()
 
-    def run(self, shards: Sequence[Shard]) -> Iterator[ShardResult]:
-        """Evaluate the shards of one chunk in their order."""
-        for shard in shards:
-            yield self.evaluate(shard)
+    def run(self, shards: Iterable[Shard]) -> Iterator[ShardResult]:
+        """Evaluate shards in their order; whatever fails becomes a row with its reason.
 
-    def evaluate(self, shard: Shard) -> ShardResult:
-        """Restore and score one shard; whatever fails becomes a row with its reason."""
-        if shard.samples is not self._chunk and shard.samples != self._chunk:
+        The inputs of the next shard are made while one is worked on, never more than that.  Images are written when a
+        result is yielded.
+        """
+        queue = iter(shards)
+        ahead = self._prepare(next(queue, None))
+        self._lanes.finish()
+        try:
+            while ahead:
+                current, ahead = ahead, self._prepare(next(queue, None))
+                yield self._evaluate(current)
+        finally:
+            self._lanes.drop()
+
+    def _prepare(self, shard: Shard | None) -> _Prepared | None:
+        """Have the items of a shard made in the lanes."""
+        if shard is None:
+            return None
+        first = shard.samples is not self._chunk and shard.samples != self._chunk
+        if first:
             self._chunk = shard.samples
             self._pictures.forget()
+        given = (shard.given or {}).values()
+        self._pictures.read_ahead([*(path for s in shard.samples for path in (s.hq, s.lq) if path), *given])
+        card, commit = self._preparer.card(shard), Commit()
+        items = [self._lanes.add(partial(self._preparer.item, sample, shard, card, commit)) for sample in shard.samples]
+        return _Prepared(shard, first, commit, tuple(items))
+
+    def _evaluate(self, prepared: _Prepared) -> ShardResult:
+        cell, commit = prepared.shard.cell, prepared.commit
+        items = [item.result() for item in prepared.items]
+        if prepared.first:
             self._scorer.forget()
-        commit = Commit()
-        items = [self._item(sample, shard, commit) for sample in shard.samples]
-        self._restore(shard.cell, [item for item in items if item.work], commit)
+        kept = self._restore(cell, [item for item in items if item.work], commit)
         subjects = [
             Subject(i.sample.id, i.restored, i.inputs.hq, i.inputs.lq, i.meta, {}, {})
             if i.restored and not i.error
@@ -91,98 +109,26 @@ class Worker:
             for i in items
         ]
         self._scorer.score([subject for subject in subjects if subject], commit)
-        rows = tuple(self._row(shard.cell, item, subject) for item, subject in zip(items, subjects, strict=True))
-        return ShardResult(shard.cell, rows, commit)
+        for image in kept:
+            image.result()
+        rows = tuple(self._row(cell, item, subject) for item, subject in zip(items, subjects, strict=True))
+        return ShardResult(cell, rows, commit)
 
     # -- restoring ----------------------------------------------------------------------------
 
-    def _item(self, sample: Sample, shard: Shard, commit: Commit) -> _Item:
-        item = _Item(sample, Inputs(None, None, None, {}), sample.meta)
-        try:
-            item.inputs = self._pictures.inputs(sample, shard.cell.split, commit)
-            spec = self._job.splits.get(shard.cell.split)
-            if spec is not None:  # told to metrics, never to restorers
-                recorded = {"spec": spec.to_json(), "drawn": item.inputs.parameters}
-                item.meta = {**sample.meta, "degradation": recorded}
-            if shard.given is not None:
-                self._take(item, shard.given, commit)
-            else:
-                self._find(item, shard.cell)
-            if shard.failed and (item.work or shard.given is not None):  # what an earlier run restored stays
-                item.work, item.restored, item.error = None, None, shard.failed
-        except ImageError as error:
-            item.error = str(error)
-        return item
-
-    def _take(self, item: _Item, given: Mapping[str, Path], commit: Commit) -> None:
-        """Use the result that already exists as a file."""
-        path = given.get(item.sample.id)
-        if path is None:
-            raise ImageError(f"no result for {item.sample.id}")
-        picture = self._pictures.read(path, commit)
-        size = item.inputs.size or picture.size
-        if picture.size != size:
-            found, expected = (f"{s[0]} x {s[1]}" for s in (picture.size, size))
-            raise ImageError(
-                f"{path}: is {found}, its reference is {expected}; resize it by declaration or leave it out"
-            )
-        self._pictures.keep(picture, commit)
-        item.restored = picture
-
-    def _find(self, item: _Item, cell: Cell) -> None:
-        """Find the result of an earlier run, or set up the work that makes it."""
-        card = self._restorers.get(cell.restorer).card
-        source = source_of(card, item.inputs)
-        size = item.inputs.size or source.size
-        draw = f"{cell.seed} {item.sample.id}" if card.stochastic else ""
-        used = {key: item.sample.meta[key] for key in card.uses_meta if key in item.sample.meta}
-        item.key = restored_key(cell.restorer_id, source.sha256, size, draw, used)
-        known = self._store.restored.get(item.key)
-        if known and self._usable(known, item):
-            sha256, height, width = known["image"]
-            item.restored = Picture(sha256, (height, width), lambda: self._store.image(sha256))
-            item.seconds, item.note, item.cost = known["seconds"], known["note"], Cost(**known["cost"])
-            return
-        seed = entropy(cell.seed, "restorer", item.sample.id) & 0x7FFF_FFFF_FFFF_FFFF
-        item.work = Work(item.sample.id, source, size, seed, item.sample.meta)
-
-    def _usable(self, known: dict[str, Any], item: _Item) -> bool:
-        """Say whether a known result will do: its image is there, or nobody needs to look at it."""
-        sha256 = known["image"][0]
-        if self._job.options.keep and not self._store.has_image(sha256):
-            return False
-        if not self._scorer.missing(sha256, item.inputs.hq, item.inputs.lq, item.meta):
-            return True
-        try:
-            self._store.image(sha256)
-        except ImageError:
-            self._store.image_path(sha256).unlink(missing_ok=True)  # damaged: made again
-            return False
-        return True
-
-    def _restore(self, cell: Cell, items: Sequence[_Item], commit: Commit) -> None:
-        if items:
-            results = self._restorers.restore(cell, [item.work for item in items if item.work])
-            for item, result in zip(items, results, strict=True):
-                self._accept(item, result, commit)
-
-    def _accept(self, item: _Item, result: Restored, commit: Commit) -> None:
-        item.seconds, item.note, item.cost = result.seconds, result.note, result.cost
-        if result.image is None:
-            item.error = result.error
-            return
-        item.restored = Picture.of(result.image)
-        commit.restored[item.key] = {
-            "image": [item.restored.sha256, *item.restored.size],
-            "seconds": result.seconds,
-            "note": result.note,
-            "cost": asdict(result.cost),
-        }
-        self._pictures.keep(item.restored, commit)
+    def _restore(self, cell: Cell, items: Sequence[Item], commit: Commit) -> list[Future[None]]:
+        """Restore what has to be; returns the images that are being written."""
+        if not items:
+            return []
+        results = self._restorers.restore(cell, [item.work for item in items if item.work])
+        for item, result in zip(items, results, strict=True):
+            _accept(item, result, commit)
+        pictures = [item.restored for item in items if item.restored]
+        return [self._lanes.add(partial(self._pictures.keep, picture, commit)) for picture in pictures]
 
     # -- rows ---------------------------------------------------------------------------------
 
-    def _row(self, cell: Cell, item: _Item, subject: Subject | None) -> dict[str, Any]:
+    def _row(self, cell: Cell, item: Item, subject: Subject | None) -> dict[str, Any]:
         size = item.restored.size if item.restored else (item.inputs.size or (None, None))
         pictures = {"hq": item.inputs.hq, "lq": item.inputs.lq, "native": item.inputs.native, "restored": item.restored}
         return {
@@ -203,6 +149,20 @@ class Worker:
             "score_errors": json.dumps(subject.errors if subject else {}, sort_keys=True),
             **(subject.scores if subject else {}),
         }
+
+
+def _accept(item: Item, result: Restored, commit: Commit) -> None:
+    item.seconds, item.note, item.cost = result.seconds, result.note, result.cost
+    if result.image is None:
+        item.error = result.error
+        return
+    item.restored = Picture.of(result.image)
+    commit.restored[item.key] = {
+        "image": [item.restored.sha256, *item.restored.size],
+        "seconds": result.seconds,
+        "note": result.note,
+        "cost": asdict(result.cost),
+    }
 
 
 def set_arithmetic(threads: int) -> None:

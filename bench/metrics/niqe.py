@@ -30,6 +30,7 @@ class Niqe:
     version = 1
     needs: frozenset[str] = frozenset()
     uses_meta: tuple[str, ...] = ()
+    concurrent = True
 
     def __init__(self, parameters: Location | None = None) -> None:
         """`parameters` replaces the registry's file (npz with `mu_pris_param` and `cov_pris_param`)."""

@@ -24,6 +24,7 @@ class Psnr:
     weights: Weights = {}
     needs = frozenset({"reference"})
     uses_meta: tuple[str, ...] = ()
+    concurrent = True
 
     def load(self, device: torch.device) -> None:
         """Nothing to build; the work happens where the images are."""

@@ -28,6 +28,7 @@ class Ssim:
     weights: Weights = {}
     needs = frozenset({"reference"})
     uses_meta: tuple[str, ...] = ()
+    concurrent = True
 
     def load(self, device: torch.device) -> None:
         """Nothing to build; the work happens where the images are."""
@@ -63,6 +64,7 @@ class MsSsim:
     weights: Weights = {}
     needs = frozenset({"reference"})
     uses_meta: tuple[str, ...] = ()
+    concurrent = True
 
     def load(self, device: torch.device) -> None:
         """Nothing to build; the work happens where the images are."""
