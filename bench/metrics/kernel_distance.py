@@ -14,6 +14,7 @@ import numpy as np
 
 from ..api import Column, Features, SetValue
 from ..spec import Location
+from . import paired_kernel
 from .inception import InceptionFeatures, Resize
 from .moments import stack
 from .reference import SampledRows, find
@@ -30,8 +31,10 @@ _Z = 1.959963984540054  # 97.5 % point of the normal distribution
 class KernelInceptionDistance:
     """KID between the restored images and their references, as it is (not times 1000), with a 95 % interval.
 
-    Up to `full_up_to` images all pairs are used, which has the smallest variance there is; the interval comes from
-    the delete-one jackknife.  Above it the mean over seeded subsets, as torch-fidelity draws them.
+    Up to `full_up_to` images all pairs are used, which has the smallest variance there is.  Above it the mean over seeded
+    subsets, as torch-fidelity draws them.  Against the references of the set under test, an image and its reference
+    go together: the interval leaves both out at a time (`paired_kernel`).  Against a set of its own, the two sets
+    count as independent.
     """
 
     version = 1
@@ -91,24 +94,60 @@ class KernelInceptionDistance:
     def _value(self, restored: Features, reference: Features) -> SetValue:
         if min(len(restored), len(reference)) < 2:
             return SetValue(float("nan"))
+        paired = self._rows is None and len(restored) == len(reference)
         if max(len(restored), len(reference)) <= self.full_up_to:
-            return all_pairs(stack(restored), stack(reference))
-        return subset_mean(restored, reference, self.subsets, self.subset_size, self.seed)
+            first, second = stack(restored), stack(reference)
+            return all_pairs_of_pairs(first, second) if paired else all_pairs(first, second)
+        value = subset_mean(restored, reference, self.subsets, self.subset_size, self.seed)
+        if not paired:
+            return value
+        estimates = [
+            paired_kernel.estimate(_pairwise(*part))
+            for part in paired_kernel.parts(restored, reference, self.subset_size)
+        ]
+        return _reaching(value.value, paired_kernel.interval_of_parts(np.array(estimates)))
 
 
 def all_pairs(first: Array, second: Array) -> SetValue:
-    """Unbiased squared MMD over all pairs of rows `(n, D)`, `(m, D)`, with a jackknife interval."""
+    """Unbiased squared MMD over all pairs of rows `(n, D)`, `(m, D)` of independent sets, with a jackknife interval."""
     within1, within2 = _off_diagonal_sums(first), _off_diagonal_sums(second)
     across = _Sums.of(first, second)
     n, m = len(first), len(second)
     value = within1.sum() / (n * (n - 1)) + within2.sum() / (m * (m - 1)) - 2 * across.total / (n * m)
     if min(n, m) < 3:  # leaving one of two out leaves no pair
         return SetValue(float(value))
-    # the two sets count as independent: for pairs of one picture, which go together, the interval is too wide, never
-    # too narrow
     variance = _jackknife(within1, across.rows, n, m) + _jackknife(within2, across.columns, m, n)
     margin = _Z * np.sqrt(variance)
     return SetValue(float(value), float(value - margin), float(value + margin))
+
+
+def all_pairs_of_pairs(first: Array, second: Array) -> SetValue:
+    """The same value for rows `(n, D)` of which those of one place go together, with an interval that respects it."""
+    n = len(first)
+    sums = _pairwise(first, second)
+    own = float(_own(first, second).sum())
+    value = (sums.first.sum() + sums.second.sum()) / (n * (n - 1)) - (sums.across.sum() + 2 * own) / n**2
+    return _reaching(float(value), paired_kernel.interval(sums))
+
+
+def _reaching(value: float, interval: tuple[float, float] | None) -> SetValue:
+    """Widen an interval of the distance to the value that is shown, which pairs lower a little."""
+    if interval is None:
+        return SetValue(value)
+    return SetValue(value, min(interval[0], value), max(interval[1], value))
+
+
+def _pairwise(first: Array, second: Array) -> paired_kernel.Pairwise:
+    across = _Sums.of(first, second)
+    own = 2 * _own(first, second)
+    return paired_kernel.Pairwise(
+        _off_diagonal_sums(first), _off_diagonal_sums(second), across.rows + across.columns - own
+    )
+
+
+def _own(first: Array, second: Array) -> Array:
+    """Kernel of each row with its partner, `(n,)`."""
+    return np.asarray((np.einsum("nd,nd->n", first, second) / first.shape[1] + 1) ** 3)
 
 
 def _jackknife(within: Array, across: Array, n: int, m: int) -> float:
