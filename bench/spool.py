@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from .errors import StoreError
 from .tables import Stream
 
 if TYPE_CHECKING:
@@ -29,16 +30,15 @@ class Spool:
     """Collects rows by cell, in any order, and gives them back in order of `sample`.
 
     Args:
-        folder: where rows go that are too many for the memory; None takes the system's folder for such things.
         held: rows in memory, over all cells.
     """
 
-    def __init__(self, folder: Path | None = None, held: int = HELD) -> None:
+    def __init__(self, held: int = HELD) -> None:
         self._most = held
         self._held = 0
+        self._saved = 0
         self._rows: dict[str, list[Mapping[str, Any]]] = {}
         self._parts: dict[str, list[tuple[str, Path, pa.Schema]]] = {}
-        self._place = folder
         self._folder: tempfile.TemporaryDirectory[str] | None = None
 
     def __enter__(self) -> Self:
@@ -54,7 +54,7 @@ class Spool:
         """Take in rows of a cell.
 
         Raises:
-            OSError: the disk is full.
+            StoreError: the disk is full.
         """
         self._rows.setdefault(cell, []).extend(rows)
         self._held += len(rows)
@@ -74,22 +74,26 @@ class Spool:
         if not parts:
             return Stream(last.schema, iter([last]))
         if rows:
-            parts.append(self._save(cell, last))
+            parts.append(self._save(last))
         schema = pa.unify_schemas([schema for *_, schema in parts], promote_options="permissive")
         return Stream(schema, _merged(sorted((first, path) for first, path, _ in parts), schema))
 
     def _write(self, cell: str, rows: Sequence[Mapping[str, Any]]) -> None:
         if rows:
-            self._parts.setdefault(cell, []).append(self._save(cell, _table(rows)))
+            self._parts.setdefault(cell, []).append(self._save(_table(rows)))
 
-    def _save(self, cell: str, table: pa.Table) -> tuple[str, Path, pa.Schema]:
+    def _save(self, table: pa.Table) -> tuple[str, Path, pa.Schema]:
         import pyarrow as pa
 
         if self._folder is None:
-            self._folder = tempfile.TemporaryDirectory(prefix=".rows-", dir=self._place)
-        path = Path(self._folder.name) / f"{cell}-{len(self._parts.get(cell, []))}.arrow"
-        with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
-            writer.write_table(table)
+            self._folder = tempfile.TemporaryDirectory(prefix="restorebench-rows-")
+        self._saved += 1
+        path = Path(self._folder.name) / f"{self._saved}.arrow"
+        try:
+            with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
+                writer.write_table(table)
+        except OSError as error:
+            raise StoreError(f"{path.parent}: cannot be written ({error}); set TMPDIR to a folder with room") from None
         return str(table["sample"][0]), path, table.schema
 
 
