@@ -54,7 +54,7 @@ class WorkerProcess:
         setup: what it is told first.
         limits: what a shard may cost.
         output: where what it prints goes.
-        environment: added to this process's environment.
+        environment: changes to this process's environment; None takes a variable out.
         path: where modules are found besides this process's own `sys.path`.
     """
 
@@ -63,7 +63,7 @@ class WorkerProcess:
         setup: Setup,
         limits: Limits,
         output: Output,
-        environment: Mapping[str, str],
+        environment: Mapping[str, str | None],
         path: Sequence[str] = (),
     ) -> None:
         self._limits = limits
@@ -84,7 +84,7 @@ class WorkerProcess:
                 stderr=subprocess.STDOUT,
                 pass_fds=(theirs.fileno(), lifeline),
                 start_new_session=True,  # the driver decides what an interrupt means
-                env={**os.environ, **environment},
+                env={key: value for key, value in {**os.environ, **environment}.items() if value is not None},
             )
         finally:
             theirs.close()

@@ -66,7 +66,7 @@ class _Seat:
     """A place at the agenda, and the process that works there at the moment."""
 
     def __init__(
-        self, place: Place, setup: Setup, limits: Limits, output: Output, environment: Mapping[str, str]
+        self, place: Place, setup: Setup, limits: Limits, output: Output, environment: Mapping[str, str | None]
     ) -> None:
         self._place = place
         self._setting = setup, limits, output, environment
@@ -149,5 +149,5 @@ def _gpus(device: str) -> list[str]:
     return visible or [str(index) for index in range(torch.cuda.device_count())]
 
 
-def _environment(gpus: Sequence[str], worker: int) -> dict[str, str]:
+def _environment(gpus: Sequence[str], worker: int) -> dict[str, str | None]:
     return {"CUDA_VISIBLE_DEVICES": gpus[worker % len(gpus)]} if gpus else {}

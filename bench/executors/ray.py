@@ -32,6 +32,15 @@ _NAME = "executor=ray"
 WAITING_SECONDS = 600
 """How long no actor may be at work before the run ends: Ray found no room for one."""
 
+_ARITHMETIC = (
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "OPENBLAS_CORETYPE",
+    "CUBLAS_WORKSPACE_CONFIG",
+)
+"""Variables that can change the last digits."""
+
 
 @dataclass(frozen=True)
 class Ray:
@@ -232,10 +241,15 @@ def _home(job: Job, groups: Sequence[Sequence[Shard]]) -> Iterator[Home]:
     if not is_remote(mark):
         mark.touch()
     try:
-        yield Home(str(Path.cwd()), tuple(map(str, sys.path)), seen, __version__)
+        yield Home(str(Path.cwd()), tuple(map(str, sys.path)), _environment(), seen, __version__)
     finally:
         if not is_remote(mark):
             mark.unlink(missing_ok=True)
+
+
+def _environment() -> dict[str, str | None]:
+    own = {key: value for key, value in os.environ.items() if key.startswith("RESTOREBENCH_")}
+    return {**{name: os.environ.get(name) for name in _ARITHMETIC}, **own}
 
 
 def _gpus(ray: Any, chosen: float | None, device: str) -> float:

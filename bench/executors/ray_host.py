@@ -31,10 +31,13 @@ class Home:
         path: the driver's `sys.path`; what is not there is left out.
         seen: files that must be there, with what to say of each that is not.
         version: of restorebench.
+        environment: the driver's settings of arithmetic and of this project; None where it has none.  Ray sets some
+            of its own, which would change the last digits.
     """
 
     folder: str
     path: Sequence[str]
+    environment: Mapping[str, str | None]
     seen: Mapping[Path, str]
     version: str
 
@@ -51,6 +54,7 @@ class Host:
     def __init__(self, number: int, setup: Setup, limits: Limits) -> None:
         self._number = number
         self._setting = setup, limits
+        self._environment: Mapping[str, str | None] = {}
         self._path: Sequence[str] = ()
         self._process: WorkerProcess | None = None
         self._output: Output | None = None
@@ -68,6 +72,7 @@ class Host:
         for place, missing in home.seen.items():
             if not place.exists():
                 return f"node {node} does not see {missing}"
+        self._environment = home.environment
         self._path = [place for place in home.path if Path(place).exists()]
         setup = self._setting[0]
         self._output = self._stack.enter_context(worker_logs(setup.job.out, [self._number]))[0]
@@ -79,7 +84,7 @@ class Host:
             if self._process is None or self._process.ended:
                 if self._output is None:
                     raise RuntimeError("a host is opened before it works")
-                self._process = WorkerProcess(*self._setting, self._output, {}, self._path)
+                self._process = WorkerProcess(*self._setting, self._output, self._environment, self._path)
             if task is not None:
                 self._process.give(task)
             while True:

@@ -169,7 +169,7 @@ def test_no_process_outlives_the_driver(how: signal.Signals, small_faces: Path, 
         small_faces, tmp_path / "out", "executor=processes", "executor.workers=2", "shard=1", *deadly("tool", "abcde"),
         FAKES_LOG=str(marker),
     )  # fmt: skip
-    wait_for(lambda: (tmp_path / "child.tool").exists())
+    wait_for((tmp_path / "child.tool").exists)
     below = descendants(process.pid)
     assert len(below) >= 3  # guard, worker and the tool it started
     process.send_signal(how)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -77,8 +77,11 @@ class Simulation:
                 self.ok.append((*key, row["batch"]))
 
 
-def kills(restorer: str, samples: str, loss: Loss = CRASH) -> Verdict:
-    return lambda name, sample, task: loss if name == restorer and sample in samples else None
+def kills(restorer: str, samples: Sequence[str], loss: Loss = CRASH) -> Verdict:
+    def verdict(name: str, sample: str, _: Task) -> Loss | None:
+        return loss if name == restorer and sample in samples else None
+
+    return verdict
 
 
 GROUP = [shard("good", "abcdefgh"), shard("bad", "abcdefgh"), shard("last", "abcdefgh")]
@@ -128,7 +131,8 @@ def test_short_memory_halves_the_batch_and_goes_on() -> None:
 
 def test_a_restorer_that_cannot_even_load_costs_a_handful_of_workers() -> None:
     groups = [[shard("good", "abcdefgh", n), shard("bad", "abcdefgh", n)] for n in range(1, 50)]
-    done = Simulation(groups, lambda name, sample, task: CRASH if name == "bad" else None)
+    everything = ("load", *(f"{n}{letter}" for n in range(1, 50) for letter in "abcdefgh"))
+    done = Simulation(groups, kills("bad", everything))
     assert len(done.failed) == 49 * 8
     assert done.failed["bad", "9a"] == "fell over, while bad was loaded"
     assert len(done.ok) == 49 * 8
@@ -137,7 +141,7 @@ def test_a_restorer_that_cannot_even_load_costs_a_handful_of_workers() -> None:
 
 def test_a_restorer_that_fails_every_image_is_given_up_in_the_end() -> None:
     groups = [[shard("good", "abcdefgh", n), shard("bad", "abcdefgh", n)] for n in range(1, 50)]
-    done = Simulation(groups, lambda name, sample, task: CRASH if name == "bad" and sample != "load" else None)
+    done = Simulation(groups, kills("bad", [f"{n}{letter}" for n in range(1, 50) for letter in "abcdefgh"]))
     assert len(done.failed) == len(done.ok) == 49 * 8
     assert "not tried" in done.failed["bad", "49h"]
     assert done.losses < 3 * PATIENCE
@@ -145,9 +149,7 @@ def test_a_restorer_that_fails_every_image_is_given_up_in_the_end() -> None:
 
 def test_one_good_image_keeps_a_restorer_going() -> None:
     groups = [[shard("bad", "abcdefgh", n)] for n in range(1, 20)]
-    done = Simulation(
-        groups, lambda name, sample, task: CRASH if sample[-1] in "bcdefgh" and sample != "load" else None
-    )
+    done = Simulation(groups, kills("bad", [f"{n}{letter}" for n in range(1, 20) for letter in "bcdefgh"]))
     assert not [reason for reason in done.failed.values() if "not tried" in reason]
     assert len(done.ok) == 19
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -189,44 +190,52 @@ class Deadly(Blend):
         return output
 
     def strike(self, images: int) -> None:
-        if self.how == "exit":
-            os._exit(3)
-        elif self.how == "sys.exit":
-            sys.exit("I am a script")
-        elif self.how == "segv":
-            os.kill(os.getpid(), signal.SIGSEGV)
-        elif self.how == "abort":
-            os.abort()
-        elif self.how == "kill":
+        getattr(self, f"_{self.how.replace('.', '_').replace(' ', '_')}")(images)
+
+    def _exit(self, images: int) -> None:
+        os._exit(3)
+
+    def _sys_exit(self, images: int) -> None:
+        sys.exit("I am a script")
+
+    def _segv(self, images: int) -> None:
+        os.kill(os.getpid(), signal.SIGSEGV)
+
+    def _kill(self, images: int) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def _once(self, images: int) -> None:
+        marker = Path(os.environ["FAKES_LOG"] + ".once")
+        if not marker.exists():
+            marker.touch()
             os.kill(os.getpid(), signal.SIGKILL)
-        elif self.how == "hang":
-            time.sleep(3600)
-        elif self.how == "child":
-            subprocess.Popen(["sleep", "3600"], start_new_session=True)
-            os._exit(3)
-        elif self.how == "tool":
-            subprocess.Popen(["sleep", "3600"], start_new_session=True)
-            Path(os.environ["FAKES_LOG"]).with_suffix(".tool").touch()
-            time.sleep(3600)
-        elif self.how == "fill":  # 600 MiB in small pieces, so that whoever watches has time
-            for _ in range(60):
-                self.held.append(torch.ones(10 * 2**20 // 4))
-                time.sleep(0.03)
-            time.sleep(60)
-        elif self.how == "fill batches" and images > 1:
+
+    def _hang(self, images: int) -> None:
+        time.sleep(3600)
+
+    def _tool(self, images: int) -> None:
+        subprocess.Popen(["sleep", "3600"], start_new_session=True)
+        Path(os.environ["FAKES_LOG"]).with_suffix(".tool").touch()
+        time.sleep(3600)
+
+    def _fill(self, images: int) -> None:
+        """Takes 600 MiB in small pieces, so that whoever watches has time."""
+        for _ in range(60):
+            self.held.append(torch.ones(10 * 2**20 // 4))
+            time.sleep(0.03)
+        time.sleep(60)
+
+    def _fill_batches(self, images: int) -> None:
+        if images > 1:
             raise MemoryError
-        elif self.how == "leak":
-            self.held.append(torch.ones(150 * 2**20 // 4))
-        elif self.how == "once":
-            marker = Path(os.environ["FAKES_LOG"] + ".once")
-            if not marker.exists():
-                marker.touch()
-                os.kill(os.getpid(), signal.SIGKILL)
-        elif self.how == "print":
-            line = "x" * 4095 + "\n"
-            for _ in range(5000):
-                sys.stdout.write(line)
-            os.write(2, b"written past Python\n")
+
+    def _leak(self, images: int) -> None:
+        self.held.append(torch.ones(150 * 2**20 // 4))
+
+    def _print(self, images: int) -> None:
+        for _ in range(5000):
+            sys.stdout.write("x" * 4095 + "\n")
+        os.write(2, b"written past Python\n")
 
 
 class DeadlyMetric(Mae):
@@ -238,3 +247,19 @@ class DeadlyMetric(Mae):
         if (restored.double().mean((1, 2, 3)) < 0.2).any():
             os._exit(4)
         return {"deadly": super().score(restored, state, lq, meta)["mae"]}
+
+
+class Timed(Blend):
+    """Takes its time, and writes down which process restored, and when."""
+
+    def __init__(self, log: Annotated[str, "location"] = "", seconds: Annotated[float, "location"] = 0) -> None:
+        super().__init__()
+        self.log, self.seconds = log, seconds
+
+    def restore(self, batch: Batch) -> torch.Tensor:
+        output = super().restore(batch)
+        time.sleep(self.seconds)
+        if self.log:
+            with Path(self.log).open("a") as file:
+                file.write(f"{os.getpid()} {time.time()}\n")
+        return output
