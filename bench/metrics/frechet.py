@@ -18,6 +18,7 @@ from ..spec import Location
 from .inception import InceptionFeatures, Resize
 from .jackknife import Without, with_interval
 from .moments import moments, stack
+from .precision import Precision
 from .reference import Reference, find
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class FrechetInceptionDistance:
         checkpoint: Location | None = None,
         reference: Location | None = None,
         interval: Literal["none", "jackknife"] = "none",
+        precision: Precision = "float32",
     ) -> None:
         """Choose the resize filter and what to compare with.
 
@@ -54,13 +56,14 @@ class FrechetInceptionDistance:
                 references of the set under test.
             interval: `jackknife` gives a 95 % interval, for the time of twenty distances more (20 to 40 s from 2048
                 images on); it changes no value, so it is no part of the identity.
+            precision: of the network; see `InceptionFeatures`.
 
         Raises:
             DatasetError: there are no such statistics, or they are of other features.
         """
         self.interval = interval
         name, label = ("fid", "FID") if resize == "legacy" else ("fid_clean", "FID-clean")
-        self.extractor = InceptionFeatures(resize, checkpoint)
+        self.extractor = InceptionFeatures(resize, checkpoint, precision)
         self._reference: Reference | None = None
         self.own_reference = stated = ""
         if reference is not None:

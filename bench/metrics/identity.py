@@ -25,11 +25,13 @@ class Faces(NamedTuple):
     """The reference's side.
 
     Attributes:
+        pixels: the images, `(B, H, W, 3)` `uint8`.
         embeddings: `(B, 512)` unit vectors `float64`, NaN where no face was found.
         points: `(B, 5, 2)` where the face is, NaN where none was found.
         on_template: `(B,)` the image is FFHQ-aligned, so that restored images need no detection.
     """
 
+    pixels: NDArray[np.uint8]
     embeddings: torch.Tensor
     points: torch.Tensor
     on_template: torch.Tensor
@@ -83,6 +85,7 @@ class Identity:
         located = [self._places.locate(image, one) for image, one in zip(images, meta, strict=True)]
         points = [place for place, _ in located]
         return Faces(
+            np.stack(images),
             self._embed(images, points),
             torch.from_numpy(np.stack(points)),
             torch.tensor([on_template for _, on_template in located]),
@@ -92,14 +95,17 @@ class Identity:
         self, restored: torch.Tensor, state: Faces, lq: torch.Tensor | None, meta: Sequence[Meta]
     ) -> Mapping[str, torch.Tensor]:
         """Return `identity_cos` and `identity_deg`, `(B,)` each; NaN where a face was not found."""
-        embeddings, points, on_template = state
+        references, embeddings, points, on_template = state
         images = to_pixels(restored)
-        places = [
-            self._places.find(image, place, bool(aligned))
-            for image, place, aligned in zip(images, points.cpu().numpy(), on_template, strict=True)
-        ]
+        own = embeddings
+        if not np.array_equal(images, references):
+            places = [
+                self._places.find(image, place, bool(aligned))
+                for image, place, aligned in zip(images, points.cpu().numpy(), on_template, strict=True)
+            ]
+            own = self._embed(images, places)
         # through the chord, which is exactly 0 for equal embeddings, unlike 1 - cos and arccos
-        chord = (self._embed(images, places) - embeddings.cpu()).square().sum(1).clamp_(max=4).sqrt()
+        chord = (own - embeddings).square().sum(1).clamp_(max=4).sqrt()
         return {"identity_cos": 1 - chord.square() / 2, "identity_deg": (chord / 2).asin().mul(2).rad2deg()}
 
     def _embed(self, images: Sequence[Pixels], points: Sequence[NDArray[np.float64]]) -> torch.Tensor:

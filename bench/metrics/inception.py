@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from ..api import Weights
 from ..spec import Location
+from .precision import Precision, computing_in, stated
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,10 +35,19 @@ class InceptionFeatures:
 
     version = 1
 
-    def __init__(self, resize: Resize = "legacy", checkpoint: Location | None = None) -> None:
-        """Choose the preprocessing; `checkpoint` replaces the registry's TorchScript file."""
+    def __init__(
+        self, resize: Resize = "legacy", checkpoint: Location | None = None, precision: Precision = "float32"
+    ) -> None:
+        """Choose the preprocessing.
+
+        Args:
+            resize: filter before the network.
+            checkpoint: replaces the registry's TorchScript file.
+            precision: `bfloat16` is faster where the device has it, and gives other features: the identity says so.
+        """
         self.resize: Resize = resize
-        self.identity = f"inception(2015-12-05,layer=pool2048,{_PREPROCESSING[resize]})"
+        self.precision: Precision = precision
+        self.identity = f"inception(2015-12-05,layer=pool2048,{_PREPROCESSING[resize]}{stated(precision)})"
         self.weights: Weights = {"fid-inception": checkpoint}
 
     def load(self, device: torch.device) -> None:
@@ -53,9 +63,11 @@ class InceptionFeatures:
         """Return `(B, 2048)` `float32` features of images `(B, 3, H, W)` in `[0, 1]`."""
         import torch
 
+        images = images.contiguous(memory_format=torch.channels_last)  # the resize is three times as fast on it
         inputs = preprocess(images, self.resize).contiguous(memory_format=torch.channels_last)
-        features: torch.Tensor = self._network(inputs)
-        return features
+        with computing_in(self.precision, images.device):
+            features: torch.Tensor = self._network(inputs)
+        return features.float()
 
 
 def preprocess(images: torch.Tensor, resize: Resize) -> torch.Tensor:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from ..api import Column, Meta
 from ..spec import Location
-from .lpips import Lpips
+from .lpips import Lpips, References
 
 if TYPE_CHECKING:
     import torch
@@ -40,7 +40,7 @@ class RestoreFormerLpips:
         """Build the network."""
         self._plain.load(device)
 
-    def prepare(self, reference: torch.Tensor, meta: Sequence[Meta]) -> tuple[torch.Tensor, ...]:
+    def prepare(self, reference: torch.Tensor, meta: Sequence[Meta]) -> References:
         """Return the normalised activations of the references.
 
         Raises:
@@ -49,7 +49,7 @@ class RestoreFormerLpips:
         return self._plain.prepare(self._input(reference), meta)
 
     def score(
-        self, restored: torch.Tensor, state: tuple[torch.Tensor, ...], lq: torch.Tensor | None, meta: Sequence[Meta]
+        self, restored: torch.Tensor, state: References, lq: torch.Tensor | None, meta: Sequence[Meta]
     ) -> Mapping[str, torch.Tensor]:
         """Return `lpips_restoreformer` or `lpips_restoreformer_01` `(B,)`."""
         (values,) = self._plain.score(self._input(restored), state, lq, meta).values()

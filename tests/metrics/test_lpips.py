@@ -34,7 +34,7 @@ def test_it_equals_the_librarys_forward_with_the_librarys_heads(
     heads = torch.load(Path(lpips.__file__).parent / "weights" / "v0.1" / f"{net}.pth", map_location="cpu")
     with torch.device("meta"):
         peer = lpips.LPIPS(net=net, version="0.1", pretrained=False, pnet_rand=True, verbose=False)
-    peer.net.load_state_dict(metric(f"lpips_{net}")._network.net.state_dict(), assign=True)
+    peer.net.load_state_dict(metric(f"lpips_{net}")._network.state_dict(), assign=True)
     peer.load_state_dict(heads, strict=False, assign=True)
     peer.scaling_layer = lpips.ScalingLayer()
     for pairs in (crops, noise):

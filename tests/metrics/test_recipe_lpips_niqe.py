@@ -24,7 +24,7 @@ def test_lpips_is_the_librarys_of_images_blue_first(
     heads = torch.load(Path(lpips.__file__).parent / "weights" / "v0.1" / "vgg.pth", map_location="cpu")
     with torch.device("meta"):
         peer = lpips.LPIPS(net="vgg", version="0.1", pretrained=False, pnet_rand=True, verbose=False)
-    peer.net.load_state_dict(metric(name)._plain._network.net.state_dict(), assign=True)
+    peer.net.load_state_dict(metric(name)._plain._network.state_dict(), assign=True)
     peer.load_state_dict(heads, strict=False, assign=True)
     peer.scaling_layer = lpips.ScalingLayer()
     sides = [images[:2, [2, 1, 0]] for images in crops]
