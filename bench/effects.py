@@ -17,7 +17,6 @@ POWER = 0.8
 """Chance of separating two restorers that `images_needed` aims at."""
 
 _MOST = 10_000_000  # more images than any test set has: as good as never
-_MOST_PAIRS = 2000  # differences whose pairwise sums are looked at; 16 MiB of booleans and floats at a time
 
 
 class Effect(NamedTuple):
@@ -108,11 +107,12 @@ def fewest(alpha: float = ALPHA) -> int:
 
 def _pairs_in_favour(differences: NDArray[np.float64]) -> float | None:
     """Share of pairs of different images whose differences have a positive sum; zero sums count half."""
-    n = min(len(differences), _MOST_PAIRS)
+    n = len(differences)
     if n < 2:
         return None
-    some = differences[np.linspace(0, len(differences) - 1, n).round().astype(np.int64)]
-    with np.errstate(invalid="ignore"):  # inf - inf favours nobody
-        sums = np.add.outer(some, some)[np.triu_indices(n, 1)]
-    sums = np.where(np.isnan(sums), 0.0, sums)
-    return float(np.mean(sums > 0) + np.mean(sums == 0) / 2)
+    ordered, further = np.sort(differences), np.arange(1, n + 1)
+    # the partners of each difference further on in the order: those that equal its negative, and those above it
+    equal = np.maximum(np.searchsorted(ordered, -ordered, side="left"), further)
+    above = np.maximum(np.searchsorted(ordered, -ordered, side="right"), further)
+    pairs = n * (n - 1) // 2
+    return float(np.sum(n - above) / pairs + np.sum(above - equal) / pairs / 2)
