@@ -1,7 +1,7 @@
 """Robustness in numbers: what a restorer's curve over the splits says, one line per metric.
 
-Splits count as equally spaced steps in the order of the command.  Only values that are comparable enter: those with
-a rank on every split.
+The splits of a sweep lie at the values of its parameter; others count as equally spaced steps in the order of the
+command.  Only values that are comparable enter: those with a rank on every split.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from .groups import Group, Scores
 from .image_list import Images
 from .leaderboard import Board
 from .rows import Row
+from .severity import levels
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Robustness:
     protocol: str
     metric: str
     splits: str
+    over: str
     slope: float
     slope_low: float | None
     slope_high: float | None
@@ -58,23 +60,25 @@ def robustness(board: Board, grid: Grid) -> list[Robustness]:
         return []
     groups = [g for g in board.groups if (g.dataset, g.protocol) == (grid.dataset, grid.protocol)]
     ordered = [group for split in grid.splits for group in groups if group.split == split]
+    over, levels_of = levels(ordered)
     found = []
     for metric in grid.columns:
         curves = {name: curve for name in grid.restorers if (curve := _curve(grid, name, metric))}
         taus = _taus(list(curves.values()))
-        found += [_line(board, grid, ordered, curve, taus) for curve in curves.values()]
+        found += [_line(board, grid, ordered, curve, taus, over, levels_of) for curve in curves.values()]
     return found
 
 
-def slope(values: Scores) -> Scores:
-    """Return the least-squares change per step along the last axis, two values or more."""
-    x = np.arange(values.shape[-1]) - (values.shape[-1] - 1) / 2
+def slope(values: Scores, at: Scores) -> Scores:
+    """Return the least-squares change per unit of `at` along the last axis, two values or more."""
+    x = at - at.mean()
     return np.asarray(values @ x / (x @ x))
 
 
-def area(values: Scores) -> float:
+def area(values: Scores, at: Scores) -> float:
     """Return the area under a curve, by trapezoids, over its width: the mean level along it."""
-    return float((values[:-1] + values[1:]).mean() / 2)
+    order = np.argsort(at)
+    return float(np.trapezoid(values[order], at[order]) / np.ptp(at))
 
 
 def relative_loss(first: float, last: float, *, higher_is_better: bool) -> float | None:
@@ -91,13 +95,19 @@ def _curve(grid: Grid, restorer: str, metric: str) -> list[Row] | None:
 
 
 def _line(
-    board: Board, grid: Grid, groups: Sequence[Group], curve: list[Row], taus: tuple[float | None, float | None]
+    board: Board,
+    grid: Grid,
+    groups: Sequence[Group],
+    curve: list[Row],
+    taus: tuple[float | None, float | None],
+    over: str,
+    at: Scores,
 ) -> Robustness:
     first, last = curve[0], curve[-1]
     means = np.array([row.value for row in curve], dtype=np.float64)
     higher = bool(first.higher_is_better)
     kept, scores = _scores(board, groups, first)
-    slopes = slope(scores) if len(scores) else np.zeros(0)
+    slopes = slope(scores, at) if len(scores) else np.zeros(0)
     low, high = interval(slopes, grid.dataset, "slope") or (None, None)
     sample, split, worst = _worst(groups[0].images, kept, scores, grid.splits, higher_is_better=higher)
     return Robustness(
@@ -106,11 +116,12 @@ def _line(
         protocol=grid.protocol,
         metric=first.metric,
         splits=" ".join(grid.splits),
-        slope=float(slope(means)),
+        over=over,
+        slope=float(slope(means, at)),
         slope_low=low,
         slope_high=high,
         n=len(scores) or min(row.n for row in curve),
-        area=area(means),
+        area=area(means, at),
         relative_loss=relative_loss(float(means[0]), float(means[-1]), higher_is_better=higher),
         worst_sample=sample,
         worst_split=split,
@@ -184,7 +195,7 @@ def shown(lines: Sequence[Robustness], grid: Grid, metrics: Sequence[str]) -> It
             yield {
                 "metric": column.label,
                 "restorer": line.restorer,
-                "slope": _signed(line.slope),
+                "slope": f"{_signed(line.slope)}{f' per {line.over}' if line.over else ''}",
                 "interval": between,
                 "area": f"{line.area:.{column.digits}f}",
                 "loss": "" if line.relative_loss is None else f"{100 * line.relative_loss:.1f} %",

@@ -108,9 +108,13 @@ class Writer:
         hq: bool = True,
         pixels: dict[str, dict[str, str]] | None = None,
         seconds: float = 0.5,
+        drawn: dict[str, object] | list[dict[str, object]] | None = None,
         **cell,
     ) -> Cell:
-        """Save one cell; `scores` holds the values of each column, one per sample that did not fail or NaN."""
+        """Save one cell; `scores` holds the values of each column, one per sample that did not fail or NaN.
+
+        `drawn` is what the degradation drew: for all samples, or a list of one per sample.
+        """
         scores, failed = scores or {}, failed or {}
         metrics = [table_metric(name) for name in scores] if metrics is None else metrics
         length = len(next(iter(scores.values()))) if scores else len(features if features is not None else ())
@@ -118,8 +122,9 @@ class Writer:
         split = cell.get("split", "mild")
         facts = {"restorer_id": f"{restorer} v1", "dataset": "faces", "split": split, "split_id": f"{split} seed=0"}
         made = Cell(**{"restorer": restorer, **facts, **cell})
+        drew = drawn if isinstance(drawn, list) else [drawn or {}] * len(samples)
         rows = []
-        for sample in samples:
+        for sample, parameters in zip(samples, drew, strict=True):
             bad = sample in failed
             own = (pixels or {}).get(sample, {})
             rows.append(
@@ -133,7 +138,7 @@ class Writer:
                     "lq": own.get("lq", sha("lq", sample, split) if lq else None),
                     "native": None,
                     "restored": None if bad else own.get("restored", sha(made.key, sample)),
-                    "drawn": "{}",
+                    "drawn": json.dumps(parameters),
                     "seconds": None if bad else seconds,
                     "seed": made.seed,
                     "device": "cpu",

@@ -32,9 +32,10 @@ def lines(writer):
 
 
 def test_formulas_by_hand():
-    assert slope(np.array([3.0, 5, 7])) == pytest.approx(2)
-    assert slope(np.array([[0.0, 1], [4, 2]])) == pytest.approx([1, -2])
-    assert area(np.array([1.0, 2, 5])) == pytest.approx((1.5 + 3.5) / 2)
+    steps = np.arange(3.0)
+    assert slope(np.array([3.0, 5, 7]), steps) == pytest.approx(2)
+    assert slope(np.array([[0.0, 1], [4, 2]]), steps[:2]) == pytest.approx([1, -2])
+    assert area(np.array([1.0, 2, 5]), steps) == pytest.approx((1.5 + 3.5) / 2)
     assert relative_loss(20, 15, higher_is_better=True) == 0.25
     assert relative_loss(0.2, 0.3, higher_is_better=False) == pytest.approx(0.5)
     assert relative_loss(0, 1, higher_is_better=False) is None
@@ -93,3 +94,64 @@ def test_the_page_shows_the_metric_that_orders_the_table(writer):
     assert "20.0 %" in page
     assert "s000, severe" in page
     assert "1 → 2" in page
+
+
+# -- sweeps -------------------------------------------------------------------------------------
+
+
+def sweep(writer, drawn, curve, names=None):
+    """Write one restorer's curve; `drawn` holds the parameters of each split, image by image or for all."""
+    for severity, (parameters, mean) in enumerate(zip(drawn, curve, strict=True)):
+        for name, shift in (("a", 0), ("b", 1)):
+            writer.cell(
+                name,
+                {"psnr": list(mean + shift + np.linspace(-1, 1, 10))},
+                split=names[severity] if names else f"level{severity}",
+                severity=severity,
+                drawn=parameters,
+            )
+
+
+def levels_of(sigmas):
+    return [{"blur_sigma_x": s, "blur_sigma_y": s, "down_scale": 4, "blur_kind": "isotropic"} for s in sigmas]
+
+
+def test_a_sweep_lies_at_its_parameters_values(writer):
+    sigmas = np.array([1, 2, 4, 10])
+    curve = np.array([30.0, 29, 26, 20])
+    sweep(writer, levels_of(sigmas.tolist()), curve, [f"sigma_{s}" for s in sigmas])
+    a = lines(writer).loc["a"]
+    assert a["over"] == "sigma"
+    assert a["slope"] == pytest.approx(np.polyfit(sigmas, curve, 1)[0])
+    assert (a["slope_low"], a["slope_high"]) == pytest.approx((a["slope"], a["slope"]))
+    assert a["area"] == pytest.approx((29.5 * 1 + 27.5 * 2 + 23 * 6) / 9)
+
+
+def test_a_sweep_downwards_has_slopes_per_unit_of_what_it_is_over(writer):
+    sweep(writer, [{"jpeg_quality": q} for q in (90, 50, 10)], (30, 26, 22), ["q_90", "q_50", "q_10"])
+    a = lines(writer).loc["a"]
+    assert (a["over"], a["slope"], a["area"]) == ("q", pytest.approx(0.1), pytest.approx(26))
+
+
+def test_a_family_of_ones_own_is_known_by_what_it_drew(writer):
+    drawn = [{"haze_alpha": a, "noise_seed": 7, "native_height": 64 / (1 + a)} for a in (0.0, 0.5, 2.0)]
+    sweep(writer, drawn, (30, 29, 26))
+    a = lines(writer).loc["a"]
+    assert (a["over"], a["slope"]) == ("haze_alpha", pytest.approx(-2))
+
+
+@pytest.mark.parametrize(
+    "drawn",
+    [
+        [{"blur_sigma_x": s, "jpeg_quality": 90 - s} for s in (1, 2, 4)],  # two vary
+        [{"blur_sigma_x": s} for s in (1, 2, 1)],  # not one value a split
+        [{"blur_sigma_x": 1, "blur_kind": k} for k in "abc"],  # no number
+        [{}, {"blur_sigma_x": 2}, {"blur_sigma_x": 4}],  # not in all
+        [[{"blur_sigma_x": s + i} for i in range(10)] for s in (1, 20, 40)],  # a range a split, as in mild to severe
+    ],
+)
+def test_other_splits_are_steps(writer, drawn):
+    sweep(writer, drawn, (30, 27, 24))
+    a = lines(writer).loc["a"]
+    assert pd.isna(a["over"])
+    assert a["slope"] == pytest.approx(-3)
