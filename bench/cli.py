@@ -15,7 +15,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from .errors import ConfigError, RestorebenchError, suggest
+from .errors import ConfigError, RestorebenchError, WeightsError, suggest, visible
 from .files import is_remote
 from .runlog import explained, tell
 
@@ -30,6 +30,9 @@ restorebench: benchmarks of blind face restoration and photo enhancement
   restorebench report              rebuild tables, figures and page from the store     out=DIR
   restorebench study               people compare two restorers on the same face, blind     out=DIR --port 8750
   restorebench merge               bring several output folders together     merge monday tuesday out=week
+  restorebench submit              one restorer's numbers as a file to share  submit out=first adapter=realesrgan
+  restorebench verify              measure such a file's numbers again     verify realesrgan.json --data DIR
+  restorebench leaderboard         a folder of submissions as static pages  leaderboard add FILE FOLDER
   restorebench align               cut the faces out of photos             align PHOTOS --out FACES
   restorebench paste               put restored faces back                 paste RESTORED --faces FACES/faces.json ...
   restorebench list                adapters | datasets | degradations | metrics | tables | experiments
@@ -48,6 +51,9 @@ _PLAIN = {
     "align": "align_command:align_main",
     "paste": "align_command:paste_main",
     "merge": "merge_command:main",
+    "submit": "submit_command:main",
+    "verify": "verify_command:main",
+    "leaderboard": "leaderboard_command:main",
 }
 """Module below `bench`, and the function that takes the arguments and returns the exit status."""
 
@@ -61,8 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             return _dispatch(arguments)
         except RestorebenchError as error:
-            print(f"restorebench: {error}", file=sys.stderr)
-            return 2
+            return _refused(error)
         except KeyboardInterrupt:
             print("restorebench: interrupted; the same command goes on from here", file=sys.stderr)
             return 130
@@ -155,8 +160,7 @@ class _Jobs:
         try:
             self._statuses.append(work(config))
         except RestorebenchError as error:
-            print(f"restorebench: {error}", file=sys.stderr)
-            self._statuses.append(2)
+            self._statuses.append(_refused(error))
         except BrokenPipeError:
             raise
         except Exception as error:
@@ -241,9 +245,16 @@ class _Jobs:
             console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
+def _refused(error: RestorebenchError) -> int:
+    """Tell in one line what a user can mend; only weights list below it what was tried."""
+    lines = str(error).split("\n") if isinstance(error, WeightsError) else [str(error)]
+    print("restorebench: " + "\n".join(map(visible, lines)), file=sys.stderr)
+    return 2
+
+
 def _unexpected(error: Exception) -> int:
     """Tell of a defect in one line; where it happened is for `-v` and the log."""
-    reason = " ".join(str(error).split())[:300] or "no message"
+    reason = visible(" ".join(str(error).split())[:300]) or "no message"
     where = traceback.extract_tb(error.__traceback__)[-1]
     at = f"{Path(where.filename).name}, line {where.lineno}"
     print(f"restorebench: unexpected {type(error).__name__}: {reason} ({at}); -v shows more", file=sys.stderr)

@@ -90,12 +90,20 @@ def merge(sources: Sequence[Path], out: Path, prefer: str = "") -> Merged:
 
 
 def _compare(stores: Sequence[Store], done: Merged) -> dict[tuple[Path, str], Losing]:
-    """Compare every commit with the stores before its own; return what loses in which commit."""
+    """Compare every commit with the stores before its own; return what loses in which commit.
+
+    A commit that an earlier store holds as well has been compared already, and has lost what it lost there.
+    """
     losing: dict[tuple[Path, str], Losing] = {}
+    first: dict[str, Path] = {}
     for later, store in enumerate(stores):
         for name, content in _commits(store):
-            found, lost = _disagreements(stores[:later], store, name, content)
-            done.conflicts += found
+            if name in first:
+                lost = losing.get((first[name], name), {})
+            else:
+                first[name] = store.out
+                found, lost = _disagreements(stores[:later], store, content)
+                done.conflicts += found
             if lost:
                 losing[store.out, name] = lost
     return losing
@@ -119,13 +127,10 @@ def _tables(stores: Sequence[Store]) -> dict[str, list[Placed]]:
     return dict(sorted(found.items()))
 
 
-def _disagreements(
-    earlier: Sequence[Store], store: Store, name: str, content: Mapping[str, Any]
-) -> tuple[list[Conflict], Losing]:
+def _disagreements(others: Sequence[Store], store: Store, content: Mapping[str, Any]) -> tuple[list[Conflict], Losing]:
     """Compare the records of one commit with what the stores before say about the same keys."""
     found: list[Conflict] = []
     losing: Losing = {}
-    others = [other for other in earlier if not (other.root / "commits" / f"{name}.json").exists()]
     for kind in _COMPARED:
         for key, record in content[kind].items():
             for other in others:

@@ -99,6 +99,15 @@ def _locate(target: str, where: str) -> Callable[..., Any]:
     return found  # type: ignore[no-any-return]
 
 
+def parameters(target: str, where: str) -> dict[str, Any]:
+    """Return the annotation of each parameter of a target that has one.
+
+    Raises:
+        ConfigError: the target cannot be imported.
+    """
+    return _hints(_locate(target, where))
+
+
 def _hints(target: Callable[..., Any]) -> dict[str, Any]:
     function = target.__init__ if inspect.isclass(target) else target
     try:
@@ -108,7 +117,7 @@ def _hints(target: Callable[..., Any]) -> dict[str, Any]:
 
 
 def _locations(target: Callable[..., Any]) -> set[str]:
-    return {name for name, hint in _hints(target).items() if _is_location(hint)}
+    return {name for name, hint in _hints(target).items() if is_location(hint)}
 
 
 def _placeless(target: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -127,10 +136,11 @@ def _inner(value: Any) -> Any:
     return [_inner(item) for item in value] if isinstance(value, list) else value
 
 
-def _is_location(hint: Any) -> bool:
+def is_location(hint: Any) -> bool:
+    """Say whether an annotation is `Location`, or may be it."""
     if get_origin(hint) is Annotated:
         return "location" in get_args(hint)[1:]
-    return any(_is_location(part) for part in get_args(hint))
+    return any(is_location(part) for part in get_args(hint))
 
 
 def _bind(target: Callable[..., Any], given: Mapping[str, Any], where: str) -> dict[str, Any]:
