@@ -128,6 +128,7 @@ def _tables(
     claims = [claim for entry in entries for claim in entry.submission.claims if _place(claim) == place]
     splits = list(dict.fromkeys((claim.split, claim.lq_digest) for claim in claims))
     several = Counter(split for split, _ in splits)
+    twins = Counter(_column(head, entries).label for head in {(claim.metric, claim.metric_id) for claim in claims})
     for split, lq in splits:
         heads = list(dict.fromkeys((c.metric, c.metric_id) for c in claims if (c.split, c.lq_digest) == (split, lq)))
         facts = {head: _column(head, entries) for head in heads}
@@ -140,7 +141,6 @@ def _tables(
             for entry in entries
         }
         best = {head: _best(facts[head], [own[head] for own in numbers.values() if head in own]) for head in heads}
-        twins = Counter(facts[head].label for head in heads)
         yield {
             "split": split if several[split] == 1 else f"{split} (LQ {lq[:6]})",
             "lq": lq,
