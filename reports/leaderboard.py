@@ -23,6 +23,7 @@ from .leakage import of_data, of_metric
 from .measures import Measure, measure
 from .ntire2025 import score_rows
 from .pair_rows import MISSED, missed_column, pair_rows
+from .restoreformer import divided_column
 from .rows import Names, Row, absent_rows, join
 from .set_rows import set_rows
 
@@ -211,7 +212,10 @@ def _columns(
         missed = missed_column(f"{own}{MISSED}")
         facts.setdefault(missed.name, ((place, own, len(one.columns)), missed))
         for i, column in enumerate(one.columns):
-            facts[names.get((column.name, one.info.metric_id), column.name)] = (place, own, i), column
+            shown = names.get((column.name, one.info.metric_id), column.name)
+            facts[shown] = (place, own, i), column
+            divided = divided_column(column, shown)
+            facts.setdefault(divided.name, ((place, own, i), divided))
     used = {row.metric: row for row in rows}
     for name, row in used.items():
         if name not in facts:

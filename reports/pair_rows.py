@@ -13,6 +13,7 @@ from ..bench.statistics import interval, tiers
 from .fairness import compare
 from .groups import Entrant, Group, Scores
 from .measures import Measure, stored_columns
+from .restoreformer import divided_rows
 from .rows import Names, Row, absent, blank, fairness_notes, join, ranks, was_computed, why_empty
 
 MISSED = "_missed"
@@ -26,6 +27,7 @@ def pair_rows(group: Group, measure: Measure, names: Names) -> Iterator[Row]:
     for column in columns:
         name = names.get((column.name, measure.info.metric_id), column.name)
         yield from _column_rows(group, measure, column, name, scores[column.name])
+        yield from divided_rows(group, measure, column, name, scores[column.name])
     name = names.get((measure.info.name, measure.info.metric_id), measure.info.name)
     yield from _missed_rows(group, measure, f"{name}{MISSED}", scores)
 

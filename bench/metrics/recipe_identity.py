@@ -103,8 +103,8 @@ class RestoreFormerRadians(_WholeImage):
     """Identity distance of RestoreFormer's `cal_identity_distance.py`, in radians.
 
     Its quirks: the images are in [0, 1] where the network was trained on [-1, 1], and they are blue first while the
-    gray weights are for red first.  It also divides the sum by the number of references, missing results or not;
-    that is `value * n / (n + n_failed)` of a leaderboard row.
+    gray weights are for red first.  That it divides the sum by the number of references, missing results or not, is
+    in `reports.restoreformer`.
     """
 
     columns = (
