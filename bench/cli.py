@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 import traceback
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .errors import ConfigError, RestorebenchError, WeightsError, suggest, visible
 from .files import is_remote
 from .runlog import explained, tell
+
+if TYPE_CHECKING:
+    from .sweeps import Note
 
 OVERVIEW = """\
 restorebench: benchmarks of blind face restoration and photo enhancement
@@ -115,7 +117,7 @@ def _hydra(command: str, arguments: list[str]) -> int:
     import hydra
     from omegaconf import DictConfig
 
-    from . import schema
+    from . import schema, sweeps
     from .configuration import default_choices, to_plain, translated
     from .overrides import normalise
 
@@ -127,20 +129,30 @@ def _hydra(command: str, arguments: list[str]) -> int:
     overrides = normalise(arguments, default_choices(command))
     schema.register()
     jobs = _Jobs(command, overrides, sweep)
+    launcher = sweeps.launcher(overrides, sweep)
 
     def task(config: DictConfig) -> None:
-        jobs.run(to_plain(config))
+        plain = to_plain(config)
+        jobs.run(plain)
+        if launcher != "basic":  # this is a copy in another process
+            sweeps.leave(jobs.note(plain))
 
     os.environ["HYDRA_FULL_ERROR"] = "1"
     argv = sys.argv
-    with tempfile.TemporaryDirectory() as scratch, translated():
+    with sweeps.folder(overrides, launcher) as scratch, translated():
         sys.argv = [f"restorebench {command}", *overrides, *([f"hydra.sweep.dir='{scratch}'"] if sweep else [])]
         try:
             hydra.main(config_path="pkg://restorebench.conf", config_name=command, version_base="1.3")(task)()
         except SystemExit as end:  # Hydra's way out of --help
             return int(end.code or 0)
+        except Exception as error:
+            if launcher == "basic" or not sweeps.is_launched(error):
+                raise
+            jobs.lost(error, scratch)
         finally:
             sys.argv = argv
+        for note in sweeps.notes(scratch):
+            jobs.hear(note)
     return jobs.finish()
 
 
@@ -153,6 +165,7 @@ class _Jobs:
         self._sweep = sweep
         self._statuses: list[int] = []
         self._unreported: dict[Path, dict[str, Any]] = {}
+        self._refusal = ""
 
     def run(self, config: dict[str, Any]) -> None:
         """Run one job.  Errors are told here, before Hydra can add lines of its own; a sweep goes on."""
@@ -160,11 +173,34 @@ class _Jobs:
         try:
             self._statuses.append(work(config))
         except RestorebenchError as error:
+            self._refusal = str(error)
             self._statuses.append(_refused(error))
         except BrokenPipeError:
             raise
         except Exception as error:
             self._statuses.append(_unexpected(error))
+
+    def note(self, config: dict[str, Any]) -> Note:
+        """Say how the last job ended, for the process that launched it."""
+        from .sweeps import Note
+
+        return Note(self._statuses[-1], str(next(iter(self._unreported), "")), config, self._refusal)
+
+    def hear(self, note: Note) -> None:
+        """Count a job that ran elsewhere."""
+        from .files import as_path
+
+        self._statuses.append(note.status)
+        if note.error:
+            print(f"restorebench: {visible(note.error)}", file=sys.stderr)
+        if note.out:
+            self._unreported[as_path(note.out)] = dict(note.config)
+
+    def lost(self, error: Exception, logs: Path) -> None:
+        """Tell of a job whose process ended; what it had finished is in the store."""
+        reason = visible(str(error).strip().split("\n", maxsplit=1)[0])
+        print(f"restorebench: a job of the sweep was lost: {reason}; see {logs / '.submitit'}", file=sys.stderr)
+        self._statuses.append(3)
 
     def finish(self) -> int:
         """Build the report of a sweep and return the worst status."""
