@@ -237,8 +237,8 @@ def finish(
     elif tracked.get("enabled"):
         from .tracking import Shown, project
 
-        made = {"select": list(config["report"]["select"]), "sort": list(config["report"]["sort"])}
-        shown = Shown(built.board.results, built.leaderboard, built.places, built.pictures, made)
+        made = {key: config["report"][key] for key in ("select", "sort", "published")}
+        shown = Shown(built.board.results, built.leaderboard, built.places, built.paths, built.pictures, made)
         started = time.monotonic()
         project(out, config["mlflow"], shown, plan_key)
         tell("mlflow", f"MLflow is up to date after {time.monotonic() - started:.1f} s")

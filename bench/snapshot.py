@@ -60,7 +60,7 @@ def take(results: Results, pictures: Sequence[str], budget: int, report: Mapping
         results: what the report was made from, just after it was made.
         pictures: sha256 of the images it showed, the most important first.
         budget: bytes that pictures may take in all; those that do not fit stay behind.
-        report: how it was made (`select`, `sort`), to make it again in the same way.
+        report: how it was made (`select`, `sort`, `published`), to make it again in the same way.
     """
     store = results.store
     files: dict[str, Path | bytes] = {}
@@ -148,7 +148,10 @@ def _read_manifest(manifest: bytes, where: str) -> tuple[dict[str, Any], dict[st
         if version != VERSION:
             raise StoreError(f"{where}: snapshot version {version}, this restorebench reads {VERSION}")
         files = {str(name): (str(sha256), int(length)) for name, (sha256, length) in content["files"].items()}
-        report = {key: [str(item) for item in content["report"].get(key, ())] for key in ("select", "sort")}
+        report: dict[str, Any] = {
+            key: [str(item) for item in content["report"].get(key, ())] for key in ("select", "sort")
+        }
+        report["published"] = content["report"].get("published") is True
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise StoreError(f"{where}: manifest.json is no manifest of restorebench ({type(error).__name__})") from None
     for name in files:

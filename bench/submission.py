@@ -10,15 +10,15 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from .choice import Choice, Number
 from .errors import InputError
 
-FORMAT = "restorebench-submission-1"
-VERIFIED_FORMAT = "restorebench-verification-1"
+FORMAT: Final = "restorebench-submission-1"
+VERIFIED_FORMAT: Final = "restorebench-verification-1"
 MOST_BYTES = 4 * 2**20
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]

@@ -118,6 +118,7 @@ def submit(out: Path, adapter: str, name: str, about: Mapping[str, str]) -> tupl
 def _plan(found: results.Results, adapter: str) -> Mapping[str, Any]:
     """The newest command that evaluated an adapter."""
     known: dict[str, None] = {}
+    plan: Mapping[str, Any]
     for plan in reversed(found.plans):
         names = plan["config"].get("adapter") or {}
         known |= dict.fromkeys(names)

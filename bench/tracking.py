@@ -47,13 +47,15 @@ class Shown:
         results: the store's tables, with the set-level values of the report.
         leaderboard: the long-form table.
         places: key of a cell -> its restorer, data set, split and protocol as the leaderboard calls them.
-        pictures: sha256 of the images the report opened, in order.
-        report: how it was made: `select` and `sort`.
+        files: path below the report -> file.
+        pictures: sha256 of the images that belong to it, the most important first.
+        report: how it was made: `select`, `sort` and `published`.
     """
 
     results: Results
     leaderboard: pd.DataFrame
     places: Mapping[str, tuple[str, str, str, str]]
+    files: Mapping[str, Path]
     pictures: Sequence[str]
     report: Mapping[str, Any]
 
@@ -145,22 +147,16 @@ class _Projection:
         client = self._client
         client.log_text(run, yaml.safe_dump(plan.get("config", {}), allow_unicode=True), "config.yaml")
         client.log_text(run, json.dumps(plan, indent=1, ensure_ascii=False), "plan.json")
+        kept: dict[str, Path | bytes] = {f"report/{name}": path for name, path in self._shown.files.items()}
+        kept |= {f"{FOLDER}/{name}": content for name, content in snapshot.files.items()}
+        kept[f"{FOLDER}/manifest.json"] = snapshot.manifest
         with tempfile.TemporaryDirectory() as folder:
-            for name, content in {"manifest.json": snapshot.manifest, **snapshot.files}.items():
-                path = Path(folder) / FOLDER / name
+            for name, content in kept.items():
+                path = Path(folder) / name
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(content if isinstance(content, bytes) else content.read_bytes())
             client.log_artifacts(run, folder)
-        self._report(run)
         client.set_tag(run, SNAPSHOT, snapshot.digest)
-
-    def _report(self, run: str) -> None:
-        """Log the files of the report; the pictures beside the page are in the snapshot, as far as its budget goes."""
-        report = self._out / "report"
-        for path in sorted(path for path in report.rglob("*") if path.is_file()):
-            below = path.relative_to(report)
-            if below.parts[0] != "media":
-                self._client.log_artifact(run, str(path), "/".join(("report", *below.parts[:-1])))
 
     def _register(self, run: str, name: str) -> None:
         """Tag a run as the one a leaderboard's name stands for, unless it is already."""

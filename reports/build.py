@@ -6,6 +6,7 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ from .figure_files import figure_files
 from .grid import Grid, grids
 from .leaderboard import Board, board, to_csv
 from .listing import Listing, listings
-from .media import Media, media
+from .media import Media, media, pictures
 from .page import SCORES, Extra, page
 from .per_image import write_per_image
 from .robustness import Robustness, robustness
@@ -36,6 +37,9 @@ from .table_files import table_files
 if TYPE_CHECKING:
     import pandas as pd
 
+_MOST_LINKED = 20_000
+"""Pictures beside the page that a report names; a copy of a small report is complete."""
+
 
 @dataclass(frozen=True)
 class Report:
@@ -46,7 +50,7 @@ class Report:
         leaderboard: long form, as in `leaderboard.csv`.
         costs: seconds per image, parameters, operations, memory.
         paths: path below `out/report` -> file.
-        pictures: sha256 of the images that were opened to make it, in order.
+        pictures: sha256 of the images that were opened to make it, in order, then of those it links to, up to a number.
     """
 
     board: Board
@@ -113,7 +117,8 @@ def build(
         paths[name] = out / "report" / name
         write_atomic(paths[name], data)
     _remove_stale(out / "report", paths)
-    return Report(made, made.frame, spent, paths, tuple(store.opened))
+    linked_to = islice(pictures(listed), _MOST_LINKED)
+    return Report(made, made.frame, spent, paths, tuple(dict.fromkeys((*store.opened, *linked_to))))
 
 
 def _files(
