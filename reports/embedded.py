@@ -13,12 +13,13 @@ from ..bench.store import Store
 from .gallery import encoded
 from .groups import Entrant
 from .leaderboard import Board
-from .listing import Listing, Meeting, draw
+from .listing import Listed, Listing, Meeting, draw, extremes
 
 _SIDES = (512, 384, 288, 208)
 """Pixels of a picture's longer side; the largest one at which all that is wanted fits is taken."""
 _TRIED = 24  # pictures whose mean size tells which side fits
 _RANDOM = 12
+_SHOWN = 2  # worst and best cases that cases.js shows of each restorer
 
 
 def embedded(store: Store, listed: Sequence[Listing], board: Board, budget: int) -> dict[str, str]:
@@ -86,19 +87,24 @@ def _wanted(listing: Listing, board: Board) -> Iterator[Sequence[str]]:
     random = draw(listing.samples)[:_RANDOM]
     makers = [_Maker(meeting, listing) for meeting in listing.meetings]
     yield [sha256 for maker in makers for sha256 in maker.face(random[0])]
+    for count, several in ((1, makers), (_SHOWN, makers[-1:])):  # the last split is what the page opens with
+        for maker in several:
+            for name, values in maker.scores(metric).items():
+                yield [sha256 for image in _ends(values, count) for sha256 in maker.case(name, image)]
     for maker in makers:
-        for name, values in maker.meeting.scores.get(metric, {}).items():
-            if name in maker.made:
-                yield [
-                    sha256 for image in _extremes(maker.meeting.listed(values)) for sha256 in maker.case(name, image)
-                ]
-    for maker in makers:
-        known = [maker.meeting.listed(v) for n, v in maker.meeting.scores.get(metric, {}).items() if n in maker.made]
+        known = list(maker.scores(metric).values())
         if known:
-            images = _extremes(np.mean(known, axis=0))
+            images = extremes(np.mean(known, axis=0))
             yield [sha256 for image in images for other in makers for sha256 in other.face(image)]
     for image in random[1:]:
         yield [sha256 for maker in makers for sha256 in maker.face(image)]
+
+
+def _ends(scores: Listed, count: int) -> list[int]:
+    """Return the images with the lowest and the highest scores, whichever of equal ones somebody takes."""
+    known = np.flatnonzero(np.isfinite(scores))
+    orders = (known[np.argsort(sign * scores[known], kind="stable")] for sign in (1, -1))
+    return list(dict.fromkeys(int(image) for order in orders for image in (*order[:count], *order[-count:])))
 
 
 class _Maker:
@@ -110,13 +116,12 @@ class _Maker:
         shown: Mapping[str, Entrant] = {e.name: e for e in meeting.group.entrants if not e.skipped}
         self.made = {name: meeting.digests(shown[name]) for name in listing.grid.restorers if name in shown}
 
+    def scores(self, metric: str) -> dict[str, Listed]:
+        """Scores of the restorers that made something."""
+        return {name: one for name, one in self.meeting.scores.get(metric, {}).items() if name in self.made}
+
     def face(self, image: int) -> list[str]:
         return [self.meeting.lq[image], self._hq[image], *(made[image] for made in self.made.values())]
 
     def case(self, name: str, image: int) -> list[str]:
         return [self.made[name][image], self.meeting.lq[image], self._hq[image]]
-
-
-def _extremes(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> list[int]:
-    finite = np.where(np.isfinite(values), values, np.nan)
-    return [] if np.isnan(finite).all() else [int(np.nanargmin(finite)), int(np.nanargmax(finite))]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,13 +15,19 @@ from numpy.typing import NDArray
 from ..bench.cell import MetricInfo
 from ..bench.results import score_column
 from .grid import Grid
-from .groups import Entrant, Group, Scores
+from .groups import Entrant, Group
 from .leaderboard import Board
+from .regions import ALIGNED, REGIONS, Box
 
 Places = NDArray[np.int64]
+Listed = NDArray[np.float32]
+"""One score per image of a listing, NaN where there is none."""
+Crops = tuple[Box, Box]
+"""Eyes and mouth."""
 
 _DIGEST, _SCORE = 32, 4  # bytes of an image's sha256 and of one score
 _BASE64 = 4 / 3
+_TEMPLATE: Crops = (REGIONS["eyes"], REGIONS["mouth"])
 
 
 @dataclass(frozen=True)
@@ -31,16 +37,12 @@ class Meeting:
     Attributes:
         group: who met whom there.
         places: for each image of the listing its number in the group, -1 where the group has none.
-        scores: metric -> restorer -> one score per image of the group, NaN where there is none.
+        scores: metric -> restorer -> scores of the listing's images.
     """
 
     group: Group
     places: Places
-    scores: dict[str, dict[str, Scores]]
-
-    def listed(self, values: Scores) -> Scores:
-        """Bring scores of the group into the order of the listing."""
-        return np.append(values, np.nan)[self.places]
+    scores: Mapping[str, Mapping[str, Listed]]
 
     def digests(self, entrant: Entrant) -> list[str]:
         """Return the sha256 of what a restorer made of each image of the listing; empty where there is nothing."""
@@ -51,7 +53,7 @@ class Meeting:
     @cached_property
     def lq(self) -> list[str]:
         """Sha256 of the LQ of each image of the listing, or empty."""
-        return [self.group.images[place].lq if place >= 0 else "" for place in self.places]
+        return list(np.append(self.group.images.lq, "")[self.places])
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class Listing:
         grid: its table.
         samples: ids, in order.
         hq: sha256 of their references, or empty.
-        crops: for each image the boxes `(x, y, width, height)` of eyes and mouth as shares of its sides, or None.
+        crops: where eyes and mouth are, or None.
         meetings: one per split, in the order of the table.
         total: number of images there are.
     """
@@ -75,10 +77,19 @@ class Listing:
     total: int
 
 
-Box = tuple[float, float, float, float]
-Crops = tuple[Box, Box]
+class _Key(NamedTuple):
+    """What an image is on every split."""
 
-_Key = tuple[str, str, int]
+    sample: str
+    hq: str
+
+
+class _Measured(NamedTuple):
+    """A metric that scores images one by one: its name in the report, its column, and who has it."""
+
+    name: str
+    column: str
+    owners: tuple[Entrant, ...]
 
 
 def listings(board: Board, grids: Sequence[Grid], budget: int) -> list[Listing]:
@@ -103,125 +114,118 @@ def draw(samples: Sequence[str]) -> list[int]:
 
 
 def _listing(board: Board, grid: Grid, budget: int) -> Listing:
-    groups = [g for g in board.groups if (g.dataset, g.protocol) == (grid.dataset, grid.protocol)]
-    by_split = {group.split: group for group in groups}
+    by_split = {g.split: g for g in board.groups if (g.dataset, g.protocol) == (grid.dataset, grid.protocol)}
     groups = [by_split[split] for split in grid.splits if split in by_split]
-    keyed = [_keys(group) for group in groups]
+    measured = [list(_measured(board, group)) for group in groups]
+    keyed = [[_Key(image.sample, image.hq) for image in group.images] for group in groups]
     keys = sorted({key for several in keyed for key in several})
-    scores = [dict(_scores(board, group)) for group in groups]
-    kept = _kept(keys, keyed, scores, _fitting(groups, scores, budget))
-    total, keys = len(keys), [keys[i] for i in kept]
-    meetings = []
-    for group, own, values in zip(groups, keyed, scores, strict=True):
-        number = {key: i for i, key in enumerate(own)}
-        places = np.array([number.get(key, -1) for key in keys], dtype=np.int64)
-        meetings.append(Meeting(group, places, values))
+    total, most = len(keys), _fitting(groups, measured, budget)
+    if total > most:
+        keys = _chosen(keys, keyed, measured, most)
+    meetings = tuple(_meeting(*each, keys) for each in zip(groups, keyed, measured, strict=True))
     return Listing(
         grid=grid,
-        samples=tuple(key[0] for key in keys),
-        hq=tuple(key[1] for key in keys),
+        samples=tuple(key.sample for key in keys),
+        hq=tuple(key.hq for key in keys),
         crops=_crops(meetings, len(keys)),
-        meetings=tuple(meetings),
+        meetings=meetings,
         total=total,
     )
 
 
-def _keys(group: Group) -> list[_Key]:
-    """Name an image across splits: by sample and reference, counted where a group has one twice."""
-    seen: Counter[tuple[str, str]] = Counter()
-    found = []
-    for image in group.images:
-        found.append((image.sample, image.hq, seen[image.sample, image.hq]))
-        seen[image.sample, image.hq] += 1
-    return found
-
-
-def _scores(board: Board, group: Group) -> Iterator[tuple[str, dict[str, Scores]]]:
-    """Yield the metrics of a group that score image by image."""
+def _measured(board: Board, group: Group) -> Iterator[_Measured]:
     infos: dict[str, MetricInfo] = {m.metric_id: m for e in group.entrants for t in e.tables for m in t.metrics}
     shown = {name: key for key, name in board.names.items()}
     for name in board.columns:
         column, metric_id = shown.get(name, ("", ""))
-        if metric_id not in infos or infos[metric_id].kind == "set":
-            continue
-        stored = score_column(metric_id, column)
-        owners = [e for e in group.entrants if any(stored in table.columns for table in e.tables)]
-        values = {entrant.name: entrant.scores(stored) for entrant in owners}
-        if any(not np.isnan(one).all() for one in values.values()):
-            yield name, values
+        if metric_id in infos and infos[metric_id].kind != "set":
+            stored = score_column(metric_id, column)
+            owners = tuple(e for e in group.entrants if any(stored in table.columns for table in e.tables))
+            if owners:
+                yield _Measured(name, stored, owners)
 
 
-def _fitting(groups: Sequence[Group], scores: Sequence[dict[str, dict[str, Scores]]], budget: int) -> int:
+def _fitting(groups: Sequence[Group], measured: Sequence[Sequence[_Measured]], budget: int) -> int:
     """Number of images that fit, each with its scores, its pictures' names and its own name."""
-    bytes_ = 2 * _DIGEST + 64.0
-    for group, values in zip(groups, scores, strict=True):
-        bytes_ += _DIGEST * (len(group.entrants) + 1) + _SCORE * sum(len(one) for one in values.values())
-    return int(budget / (bytes_ * _BASE64))
+    size = _DIGEST + 64.0
+    for group, metrics in zip(groups, measured, strict=True):
+        size += _DIGEST * (len(group.entrants) + 1) + _SCORE * sum(len(one.owners) for one in metrics)
+    return int(budget / (size * _BASE64))
 
 
-def _kept(
-    keys: Sequence[_Key], keyed: Sequence[list[_Key]], scores: Sequence[dict[str, dict[str, Scores]]], most: int
-) -> list[int]:
-    if len(keys) <= most:
-        return list(range(len(keys)))
-    number = {key: i for i, key in enumerate(keys)}
-    chosen = dict.fromkeys(
-        number[own[int(place)]]
-        for own, values in zip(keyed, scores, strict=True)
-        for by_restorer in values.values()
-        for one in by_restorer.values()
-        if np.isfinite(one).any()
-        for place in (np.nanargmin(_finite(one)), np.nanargmax(_finite(one)))
-    )
-    for place in draw([key[0] for key in keys]):
+def _chosen(
+    keys: Sequence[_Key], keyed: Sequence[Sequence[_Key]], measured: Sequence[Sequence[_Measured]], most: int
+) -> list[_Key]:
+    """Choose images where not all fit, in order."""
+    chosen: dict[_Key, None] = {}
+    for own, metrics in zip(keyed, measured, strict=True):
+        for one in metrics:
+            for entrant in one.owners:
+                chosen.update((own[place], None) for place in extremes(entrant.scores(one.column)))
+    for place in draw([key.sample for key in keys]):
         if len(chosen) >= most:
             break
-        chosen.setdefault(place)
+        chosen.setdefault(keys[place])
     return sorted(list(chosen)[:most])
 
 
-def _finite(values: Scores) -> Scores:
-    return np.where(np.isfinite(values), values, np.nan)
+def extremes(scores: NDArray[np.floating]) -> list[int]:
+    """Return the places of the lowest and of the highest finite score, if there is one."""
+    finite = np.where(np.isfinite(scores), scores, np.nan)
+    return [] if np.isnan(finite).all() else [int(np.nanargmin(finite)), int(np.nanargmax(finite))]
+
+
+def _meeting(group: Group, own: Sequence[_Key], measured: Sequence[_Measured], keys: Sequence[_Key]) -> Meeting:
+    number = {key: i for i, key in enumerate(own)}
+    places = np.array([number.get(key, -1) for key in keys], dtype=np.int64)
+    scores: dict[str, dict[str, Listed]] = {}
+    for one in measured:
+        with np.errstate(over="ignore"):
+            values = {e.name: np.append(e.scores(one.column), np.nan)[places].astype("<f4") for e in one.owners}
+        if any(not np.isnan(column).all() for column in values.values()):
+            scores[one.name] = values
+    return Meeting(group, places, scores)
 
 
 # -- where eyes and mouth are --------------------------------------------------------------------
-
-_TEMPLATE: Crops = ((0.22, 0.355, 0.56, 0.21), (0.3, 0.62, 0.4, 0.21))
-"""Eyes and mouth of the FFHQ template (`bench.metrics.face_alignment.FFHQ_512`) with room around them."""
 
 
 def _crops(meetings: Sequence[Meeting], count: int) -> tuple[Crops | None, ...]:
     """Return the boxes of every image of a listing, from the first restorer that says how its face sits."""
     found: list[Crops | None] = [None] * count
-    open_ = set(range(count))
+    unknown = list(range(count))
     for meeting in meetings:
         for entrant in meeting.group.entrants:
             table = entrant.tables[0]
-            if not open_ or "alignment" not in table.columns:
+            if not unknown or "alignment" not in table.columns:
                 continue
             rows = np.append(entrant.rows[0], -1)[meeting.places]
             alignment, landmarks = table.texts("alignment"), table.texts("landmarks")
             sides = np.stack([table.numbers("width"), table.numbers("height")], axis=1)
-            for image in [image for image in open_ if rows[image] >= 0]:
+            for image in [image for image in unknown if rows[image] >= 0]:
                 row = int(rows[image])
-                aligned = alignment[row] == "ffhq_512"
-                found[image] = _TEMPLATE if aligned else _around(landmarks[row], *sides[row])
-                open_.remove(image)
+                found[image] = _TEMPLATE if alignment[row] == ALIGNED else _around(landmarks[row], *sides[row])
+            unknown = [image for image in unknown if rows[image] < 0]
     return tuple(found)
 
 
 def _around(landmarks: str, width: float, height: float) -> Crops | None:
     """Lay boxes around the eyes and the mouth of five or 68 points, given as JSON in pixels."""
-    points = np.asarray(json.loads(landmarks or "[]"), dtype=np.float64) if landmarks.startswith("[") else np.zeros(0)
-    if points.shape not in ((5, 2), (68, 2)) or not width > 0 or not height > 0:
+    if not landmarks.startswith("[") or not width > 0 or not height > 0:
+        return None
+    points = np.asarray(json.loads(landmarks), dtype=np.float64)
+    if points.shape not in ((5, 2), (68, 2)):
         return None
     eyes, mouth = (points[:2], points[3:]) if len(points) == 5 else (points[36:48], points[48:])
-    across = float(np.hypot(*(eyes[-1] - eyes[0]))) if len(points) == 5 else float(np.ptp(eyes[:, 0]))
-    return _box(eyes, across, (2.2, 0.85), (width, height)), _box(mouth, across, (1.6, 0.85), (width, height))
+    centres = (eyes[0], eyes[1]) if len(points) == 5 else (points[36:42].mean(axis=0), points[42:48].mean(axis=0))
+    across = float(np.hypot(*(centres[1] - centres[0])))
+    return _box(eyes, across, _TEMPLATE[0], (width, height)), _box(mouth, across, _TEMPLATE[1], (width, height))
 
 
-def _box(points: Scores, across: float, size: tuple[float, float], sides: tuple[float, float]) -> Box:
+def _box(points: NDArray[np.float64], across: float, like: Box, sides: tuple[float, float]) -> Box:
+    """Lay a box around points, as large beside the distance of the eyes as that of the template."""
+    between = 0.246  # eye to eye on the template, as a share of its side
     x, y = (points.min(axis=0) + points.max(axis=0)) / 2
-    w, h = min(across * size[0] / sides[0], 1.0), min(across * size[1] / sides[1], 1.0)
+    w, h = (min(across * share / between / side, 1.0) for share, side in zip(like[2:], sides, strict=True))
     left, top = min(max(x / sides[0] - w / 2, 0.0), 1 - w), min(max(y / sides[1] - h / 2, 0.0), 1 - h)
     return round(float(left), 4), round(float(top), 4), round(float(w), 4), round(float(h), 4)

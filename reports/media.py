@@ -28,16 +28,15 @@ class Media:
     """What a page may link to.
 
     Attributes:
-        base: what its addresses begin with, relative to the page; `<base><aa>/<sha256>.png` is a picture.  Empty
-            where there are no pictures.
-        count: how many there are.
+        base: what its addresses begin with, relative to the page; `<base><aa>/<sha256>.png` is a picture.
+        there: sha256 of each.
     """
 
     base: str
-    count: int
+    there: frozenset[str]
 
 
-NOTHING = Media("", 0)
+NOTHING = Media("", frozenset())
 """For a page that stands alone."""
 
 
@@ -54,7 +53,7 @@ def media(store: Store, listed: Sequence[Listing], report: Path) -> Media:
     """
     wanted = sorted(set(pictures(listed)))
     if is_remote(report):
-        return Media(_STORED if wanted else "", len(wanted))
+        return Media(_STORED, frozenset(wanted))
     there = frozenset(sha256 for sha256 in wanted if store.has_image(sha256))
     folder = report / _FOLDER
     try:
@@ -63,7 +62,7 @@ def media(store: Store, listed: Sequence[Listing], report: Path) -> Media:
             _place(store.image_path(sha256), folder / sha256[:2] / f"{sha256}.png")
     except OSError as error:
         raise StoreError(f"{folder}: cannot be written ({error.strerror or error})") from None
-    return Media(f"{_FOLDER}/" if there else "", len(there))
+    return Media(f"{_FOLDER}/", there)
 
 
 def pictures(listed: Iterable[Listing]) -> Iterator[str]:

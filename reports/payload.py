@@ -13,8 +13,6 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from . import style
 from .comparisons import Pair
 from .curves import legend
@@ -54,6 +52,7 @@ def payload(
     known = {str(item.get("name")): item for item in weights(board.results.plans)}
     ids = {row.metric: row.metric_id for row in board.rows}
     cells = {entrant.name: entrant.tables[0].cell for group in board.groups for entrant in group.entrants}
+    here = linked.there | pictures.keys()
     return {
         "media": linked.base,
         "sort": list(board.sort),
@@ -79,7 +78,7 @@ def payload(
             | {"weights": _weights(cell.restorer_id, known), "licence": str(cell.card.get("weights_licence", ""))}
             for name, cell in cells.items()
         },
-        "sets": [_set(board, listing, pairs, spent) for listing in listed],
+        "sets": [_set(board, listing, pairs, spent, here) for listing in listed],
         "pictures": dict(pictures),
     }
 
@@ -106,6 +105,7 @@ def _set(
     listing: Listing,
     pairs: Sequence[Pair],
     spent: pd.DataFrame,
+    here: frozenset[str],
 ) -> dict[str, Any]:
     grid = listing.grid
     boxes = list(dict.fromkeys(crops for crops in listing.crops if crops))
@@ -130,10 +130,10 @@ def _set(
         ],
         "total": listing.total,
         "samples": list(listing.samples),
-        "hq": _digests(listing.hq),
+        "hq": _digests(listing.hq, here),
         "boxes": boxes,
         "crops": _runs([boxes.index(crops) if crops else -1 for crops in listing.crops]),
-        "groups": {meeting.group.split: _meeting(meeting, listing) for meeting in listing.meetings},
+        "groups": {meeting.group.split: _meeting(meeting, listing, here) for meeting in listing.meetings},
         "notes": list(notes),
         "cells": [_cell(row, notes[row.note]) for row in rows],
         "costs": [
@@ -144,18 +144,18 @@ def _set(
     }
 
 
-def _meeting(meeting: Meeting, listing: Listing) -> dict[str, Any]:
+def _meeting(meeting: Meeting, listing: Listing, here: frozenset[str]) -> dict[str, Any]:
     lq, hq = list(meeting.lq), list(listing.hq)
     made: dict[str, str] = {}
     for entrant in meeting.group.entrants:
         if not entrant.skipped:
             digests = meeting.digests(entrant)
-            made[entrant.name] = "lq" if digests == lq else "hq" if digests == hq else _digests(digests)
+            made[entrant.name] = "lq" if digests == lq else "hq" if digests == hq else _digests(digests, here)
     return {
-        "lq": _digests(lq),
+        "lq": _digests(lq, here),
         "made": made,
         "scores": {
-            metric: {name: _floats(meeting.listed(values)) for name, values in by_restorer.items()}
+            metric: {name: base64.b64encode(values.tobytes()).decode() for name, values in by_restorer.items()}
             for metric, by_restorer in meeting.scores.items()
         },
     }
@@ -174,14 +174,9 @@ def _pair(pair: Pair) -> list[Any]:
     return [pair.split, pair.metric, pair.first, pair.second, pair.n, *difference, pair.better, *effects]
 
 
-def _floats(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> str:
-    with np.errstate(over="ignore"):
-        return base64.b64encode(values.astype("<f4").tobytes()).decode()
-
-
-def _digests(values: Sequence[str]) -> str:
-    """Pack the names of pictures; zeros stand for none, and all zeros are an empty text."""
-    packed = b"".join(bytes.fromhex(value) if value else _BLANK for value in values)
+def _digests(values: Sequence[str], here: frozenset[str]) -> str:
+    """Pack the names of pictures; those that are nowhere are zeros, and all zeros are an empty text."""
+    packed = b"".join(bytes.fromhex(value) if value in here else _BLANK for value in values)
     return base64.b64encode(packed).decode() if any(packed) else ""
 
 

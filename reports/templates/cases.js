@@ -6,11 +6,11 @@ const CASES = 2;
 function caseFigure(image, one, name, kind) {
   const all = columns();
   const value = scores(state.set, split(), name, one.name)[image];
-  const own = all.find((column) => column.name === one.name) ?? { kind: "made", name: one.name };
+  const own = all.find((column) => column.kind === "made" && column.name === one.name); // none: it hands out the LQ
   const shown = [all.find((column) => column.kind === "lq"), own, all.find((column) => column.kind === "hq")].filter(Boolean);
   return h(
     "button",
-    { type: "button", class: "case", onclick: () => openFace(image, one.name), title: `open ${set().samples[image]}` },
+    { type: "button", class: "case", onclick: () => openFace(image, own?.name), title: `open ${set().samples[image]}` },
     h("span", { class: "trio" }, shown.map((column) => picture(image, column))),
     h("span", { class: "case-name" }, h("b", {}, written(value, name)), ` ${kind} · ${set().samples[image]}`),
   );

@@ -26,6 +26,9 @@ function mark(one, x, y, size, attributes = {}) {
   return svg("path", { d: path, transform: place, fill: one.colour, ...attributes });
 }
 
+/** A name that fits; the whole one is in the title of what it names. */
+const cut = (name, letters) => (name.length > letters ? `${name.slice(0, letters - 1)}…` : name);
+
 /** Round values between two ends, about `count` of them. */
 function ticks(low, high, count = 5) {
   const span = high - low || 1;

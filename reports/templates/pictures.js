@@ -21,6 +21,7 @@ function address(sha256) {
   return beside;
 }
 
+const absent = "in media/, which is not beside this page";
 function missing(reason) {
   return h("span", { class: "missing" }, reason);
 }
@@ -29,9 +30,12 @@ function picture(image, column, attributes = {}) {
   const alt = `${set().samples[image]}, ${column.name}, ${split()}`;
   const sha256 = shaOf(image, column);
   const source = sha256 && address(sha256);
-  if (!source) return missing(sha256 ? "not in this file" : "no picture");
+  if (!source) return missing(sha256 ? absent : "no picture");
   const element = h("img", { alt, src: source, draggable: "false", ...attributes });
-  element.addEventListener("error", () => element.replaceWith(missing("media/ is not beside this page")));
+  element.addEventListener("error", () => {
+    known.media = ""; // once is enough: the page was moved without its pictures
+    element.replaceWith(missing(absent));
+  });
   return element;
 }
 
@@ -61,4 +65,12 @@ function errorMap(image, column) {
 function boxesOf(image) {
   const at = Array.isArray(set().crops) ? set().crops[image] : set().crops;
   return at >= 0 ? set().boxes[at] : null;
+}
+
+/** A face of which everything is inside the page, to open with; the page may have been moved without media/. */
+function faceInside() {
+  const all = columns();
+  const whole = (image) => all.every((column) => [undefined, ""].includes(shaOf(image, column)) || known.pictures[shaOf(image, column)]);
+  const inside = set().samples.findIndex((_, image) => all.some((column) => shaOf(image, column)) && whole(image));
+  return Math.max(0, inside);
 }

@@ -32,7 +32,7 @@ const jitter = (image) => ((((image + 1) * 2654435761) >>> 0) / 2 ** 31) - 1;
 function drawSpread() {
   const place = spread.querySelector(".chart");
   const name = metric();
-  const rows = set().restorers
+  const rows = (state.restorer ? set().restorers : competitors())
     .map((one) => ({ one, values: scores(state.set, split(), name, one.name) }))
     .filter(({ one, values }) => values && (!state.restorer || one.name === state.restorer))
     .map((row) => {
@@ -77,7 +77,7 @@ function drawSpread() {
     );
     const label = narrow ? { x: left, y: y - tall * 0.34 } : { x: left - 14, y: y + 4, "text-anchor": "end" };
     const value = narrow ? { x: w - right, y: y - tall * 0.34, "text-anchor": "end" } : { x: w, y: y + 4, "text-anchor": "end" };
-    own.push(svg("text", { ...label, class: "name" }, one.name));
+    own.push(svg("text", { ...label, class: "name" }, cut(one.name, narrow ? 30 : 18)));
     own.push(svg("text", { ...value, class: "tick" }, written(q2, name), svg("tspan", { class: "faint" }, " median")));
     parts.push(svg("g", { role: "img", "aria-label": text }, own));
   });

@@ -32,5 +32,6 @@ theme.hidden = false;
 showTheme();
 
 for (const part of document.querySelectorAll(".scripted")) part.classList.add("ready");
+state.image = faceInside();
 for (const { draw } of watchers) draw();
 document.documentElement.dataset.ready = "true";

@@ -9,14 +9,19 @@ function choice(label, options, value, choose) {
   return h("label", {}, h("span", {}, label), select);
 }
 
+function openSet(at) {
+  Object.assign(state, { set: at, split: "", metric: "", restorer: "" });
+  state.image = faceInside();
+  for (const { draw } of watchers) draw();
+}
+
 function drawSwitch() {
   const metrics = set().metrics.map((name) => [name, titled(name)]);
   const restorers = set().restorers.map((one) => [one.name, one.name]);
   const sets = known.sets.map((one, i) => [String(i), `${one.name}${one.protocol === "standard" ? "" : `, ${one.protocol}`}`]);
   const options = [
     known.sets.length > 1 &&
-      choice("Data", sets, String(state.set), (at) =>
-        change({ set: Number(at), split: "", metric: "", restorer: "", image: 0 })),
+      choice("Data", sets, String(state.set), (at) => openSet(Number(at))),
     choice("Split", [["", "all"], ...set().splits.map((name) => [name, name])], state.split, (at) => change({ split: at })),
     choice("Metric", [["", "all"], ...metrics], state.metric, (at) => change({ metric: at })),
     choice("Restorer", [["", "all"], ...restorers], state.restorer, (at) => change({ restorer: at })),

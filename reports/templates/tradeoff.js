@@ -91,7 +91,7 @@ function drawTradeoff() {
     let ty = cy + 4;
     while (taken.some(([ox, oy]) => Math.abs(oy - ty) < 14 && Math.abs(ox - cx) < 90)) ty += 14;
     taken.push([cx, ty]);
-    const name = svg("text", { x: cx + (flip ? -16 : 16), y: ty, "text-anchor": flip ? "end" : "start", class: on ? "name front" : "name" }, one.name);
+    const name = svg("text", { x: cx + (flip ? -16 : 16), y: ty, "text-anchor": flip ? "end" : "start", class: on ? "name front" : "name" }, cut(one.name, 24));
     const text = `${one.name}: ${axisTitle(axes.x)} ${short(px[0], axes.x)}, ${axisTitle(axes.y)} ${short(py[0], axes.y)}${on ? ", on the Pareto front" : ""}`;
     const dim = state.restorer && state.restorer !== one.name;
     return svg(
