@@ -1,4 +1,4 @@
-"""`restorebench list adapters | datasets | degradations | metrics | protocols | tables | experiments`: what can be selected."""
+"""`restorebench list adapters | datasets | degradations | metrics | protocols | tables | experiments | executors`: what can be selected."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ KINDS = {
     "protocols": "protocol",
     "tables": "table",
     "experiments": "experiment",
+    "executors": "executor",
 }
 
 
@@ -33,7 +34,7 @@ def main(arguments: Sequence[str]) -> int:
     """Print one table."""
     parser = argparse.ArgumentParser(
         prog="restorebench list",
-        description="What can be selected with adapter=, dataset=, degradation=, metric=, report.table=.",
+        description="What can be selected with adapter=, dataset=, degradation=, metric=, executor=, report.table=.",
     )
     parser.add_argument("kind", choices=list(KINDS))
     group = KINDS[parser.parse_args(arguments).kind]

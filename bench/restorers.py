@@ -55,7 +55,7 @@ class Restorers:
         start = time.perf_counter()
         try:
             restorer.load(self._device)
-        except Exception as error:  # a plugin may raise anything
+        except (Exception, SystemExit) as error:  # a plugin may raise anything
             reason = f"{cell.restorer} could not be loaded: {type(error).__name__}: {error}"
             return [Restored(None, reason, time.perf_counter() - start) for _ in work]
         results = restore(restorer, work, self._batch, self._device)

@@ -93,7 +93,7 @@ def _restore_batch(restorer: Restorer, work: Sequence[Work], device: torch.devic
     start = time.perf_counter()
     try:
         images = _forward(restorer, work, device)
-    except Exception as error:  # a plugin may raise anything
+    except (Exception, SystemExit) as error:  # a plugin may raise anything
         if len(work) == 1:
             return [Restored(None, f"{type(error).__name__}: {_first_line(error)}", time.perf_counter() - start)]
         note = HALVED if is_out_of_memory(error) else note

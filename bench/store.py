@@ -65,13 +65,14 @@ class Store:
 
     Args:
         out: the output folder or address; created when something is written.
+        index: where the index lies instead of beside the commits: SQLite cannot share one between machines.
 
     Attributes:
         unreadable: one line for each commit that was found damaged.
         checked: what `verify` looked at so far, by kind.
     """
 
-    def __init__(self, out: Path) -> None:
+    def __init__(self, out: Path, index: Path | None = None) -> None:
         self.out = out
         self.root = out / "store"
         self.unreadable: list[str] = []
@@ -89,7 +90,7 @@ class Store:
         self._put: OrderedDict[str, int] = OrderedDict()
         self._sizes: dict[str, int] | None = None
         self._feature_names: set[str] | None = None
-        self._index = Index(_index_path(out), self._fill)
+        self._index = Index(index or _index_path(out), self._fill)
         self._fill()
 
     def _fill(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
+from ..errors import ExecutorError
 from ..evaluate import ShardResult, Worker
 from ..plan import Job, Shard
 from ..store import Store
@@ -21,7 +22,17 @@ class Inline:
             job: what every worker needs.
             groups: shards of one chunk of samples each, to be run by one worker in this order.
             store: results of earlier runs and of this one.
+
+        Raises:
+            ExecutorError: a plugin asked this process to end, or memory is short where no smaller batch helps.
         """
         worker = Worker(job, store)
-        for group in groups:
-            yield from worker.run(group)
+        try:
+            for group in groups:
+                yield from worker.run(group)
+        except (SystemExit, MemoryError) as error:
+            reason = f"{type(error).__name__}: {error}".removesuffix(": ")
+            raise ExecutorError(
+                f"executor=inline: a plugin ended the run ({reason}); what was finished is kept. With "
+                "executor=processes the same command goes on from here and such a plugin costs its own rows only"
+            ) from None

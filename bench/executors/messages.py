@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 from ..errors import RestorebenchError
@@ -18,10 +19,12 @@ class Setup:
     Attributes:
         job: what to build.
         retire_bytes: resident memory above which a worker that has grown asks to be replaced; 0 = never.
+        index: a place for the store's index on this machine; None = the one beside the store.
     """
 
     job: Job
     retire_bytes: int = 0
+    index: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,9 @@ import os
 import socket
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from ..errors import RestorebenchError
 from .logs import worker_logs
@@ -74,7 +75,9 @@ class Host:
                 return f"node {node} does not see {missing}"
         self._environment = home.environment
         self._path = [place for place in home.path if Path(place).exists()]
-        setup = self._setting[0]
+        setup, limits = self._setting
+        scratch = Path(self._stack.enter_context(TemporaryDirectory(prefix="restorebench-")))
+        self._setting = replace(setup, index=scratch / "index.sqlite"), limits
         self._output = self._stack.enter_context(worker_logs(setup.job.out, [self._number]))[0]
         return ""
 

@@ -51,7 +51,7 @@ class Session:
 
     def __init__(self, setup: Setup) -> None:
         self._job = setup.job
-        self._store = Store(setup.job.out)
+        self._store = Store(setup.job.out, setup.index)
         self._retire_bytes = setup.retire_bytes
         self._first_bytes = 0
         self._batch = setup.job.options.batch
