@@ -8,9 +8,11 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .errors import ConfigError
 from .weights import home
 
 if TYPE_CHECKING:
@@ -43,11 +45,15 @@ def connect(uri: str | None, out: Path) -> tuple[MlflowClient, str]:
     Args:
         uri: of a tracking server or database; None for a SQLite file inside `out`.
         out: the output folder.
+
+    Raises:
+        ConfigError: PostgreSQL is asked for, and no driver is here.
     """
     from mlflow.tracking import MlflowClient
 
     if uri is not None:
-        return MlflowClient(uri), uri
+        address = _with_driver(uri)
+        return MlflowClient(address), address
     file = (out / "mlflow.db").resolve()
     address = f"sqlite:///{file.as_posix()}"
     if file.exists():
@@ -61,6 +67,17 @@ def connect(uri: str | None, out: Path) -> tuple[MlflowClient, str]:
         template.parent.mkdir(parents=True, exist_ok=True)
         _copy(file, template, out)
     return client, address
+
+
+def _with_driver(uri: str) -> str:
+    """Name the PostgreSQL driver that is here; SQLAlchemy's own choice differs from release to release."""
+    scheme, mark, rest = uri.partition("://")
+    if scheme not in ("postgresql", "postgres") or not mark:
+        return uri
+    for driver in ("psycopg2", "psycopg"):
+        if find_spec(driver):
+            return f"postgresql+{driver}://{rest}"
+    raise ConfigError("mlflow.uri: PostgreSQL needs a driver: pip install 'restorebench[postgres]'")
 
 
 def _copy(source: Path, target: Path, out: Path) -> None:

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.services
 
 SELECTION = [
     "adapter=[input]", "+adapter.blend._target_=fakes.Blend", "degradation=[mild,severe]",
-    "metric=[psnr]", "+metric.colour._target_=fakes.ColourDistance", "dataset=folder",
+    "metric=[psnr]", "+metric.colour._target_=fakes.ColourDistance", "dataset=folder", "report.figures.enabled=false", "threads=1",
 ]  # fmt: skip
 TABLES = ["leaderboard.csv", "leaderboard.md", "leaderboard.tex", "robustness.csv", "comparisons.csv"]
 
@@ -80,13 +80,19 @@ def create_database(address: str, name: str) -> str:
     return f"{address}/{name}"
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+BOTH = pytest.mark.parametrize("server", ["sqlite", "postgresql"], indirect=True)
+ONE = pytest.mark.parametrize("server", ["sqlite"], indirect=True)
+"""What no back end changes is tried on one."""
+
+
+@pytest.fixture(scope="module")
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """`mlflow server` on the loopback address, which takes artifacts by HTTP."""
     folder = tmp_path_factory.mktemp("server")
     store = f"sqlite:///{folder / 'server.db'}"
     if request.param == "postgresql":
         store = create_database(request.getfixturevalue("postgres"), "served")
+        store = store.replace("://", "+psycopg2://")  # the driver of the extra `postgres`
     port = free_port()
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", store, "--serve-artifacts"]
     command += ["--artifacts-destination", str(folder / "artifacts"), "--host", "127.0.0.1", "--port", str(port)]
@@ -120,11 +126,12 @@ def run(faces: Path, out: Path, uri: str, *more: str) -> restorebench.bench.comm
 
 
 def report(out: Path, source: str, uri: str, *more: str) -> restorebench.bench.commands.RunResult:
-    return restorebench.report(out, f"source=mlflow:{source}", f"mlflow.uri={uri}", *more)
+    quick = "report.figures.enabled=false"
+    return restorebench.report(out, f"source=mlflow:{source}", f"mlflow.uri={uri}", quick, *more)
 
 
 def everything(uri: str) -> dict[str, tuple[object, ...]]:
-    client = MlflowClient(uri)
+    client = MlflowClient(uri.replace("postgresql://", "postgresql+psycopg2://"))
     runs = client.search_runs([experiment.experiment_id for experiment in client.search_experiments()])
     return {
         run.info.run_id: (run.data.metrics, run.data.params, run.data.tags, names(client, run.info.run_id))
@@ -151,6 +158,7 @@ def tracked(server: Server, small_faces: Path, tmp_path_factory: pytest.TempPath
     return out
 
 
+@BOTH
 def test_the_server_holds_the_command_its_cells_and_its_curves(server: Server, tracked: Path) -> None:
     client = MlflowClient(server.uri)
     found = everything(server.uri)
@@ -174,12 +182,14 @@ def test_the_server_holds_the_command_its_cells_and_its_curves(server: Server, t
     }
 
 
+@BOTH
 def test_a_repeated_command_adds_nothing(server: Server, tracked: Path, small_faces: Path) -> None:
     before = everything(server.uri)
     run(small_faces, tracked, server.uri, "mlflow.name=small faces")
     assert everything(server.uri) == before
 
 
+@BOTH
 def test_the_report_is_made_again_from_the_run_that_was_registered(
     server: Server, tracked: Path, tmp_path: Path
 ) -> None:
@@ -192,6 +202,7 @@ def test_the_report_is_made_again_from_the_run_that_was_registered(
     assert equal_tables(tracked, tmp_path)
 
 
+@ONE
 def test_code_of_another_package_is_not_run_unless_it_is_trusted(
     server: Server, tracked: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -204,6 +215,7 @@ def test_code_of_another_package_is_not_run_unless_it_is_trusted(
     assert equal_tables(tracked, tmp_path / "out")
 
 
+@ONE
 def test_a_newer_run_takes_the_name_and_pictures_that_stayed_behind_are_missing(
     server: Server, tracked: Path, small_faces: Path, tmp_path: Path
 ) -> None:
@@ -218,6 +230,7 @@ def test_a_newer_run_takes_the_name_and_pictures_that_stayed_behind_are_missing(
     assert plain.status == 0
 
 
+@ONE
 def test_artifacts_that_were_changed_are_refused(server: Server, tracked: Path, tmp_path: Path) -> None:
     cell = next(server.artifacts.rglob("cells/*.parquet"))
     whole = cell.read_bytes()
@@ -231,6 +244,7 @@ def test_artifacts_that_were_changed_are_refused(server: Server, tracked: Path, 
     assert not (tmp_path / "store").exists()
 
 
+@ONE
 def test_a_run_that_is_not_there_is_one_line(server: Server, tracked: Path, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"no run 'nobody' .*leaderboards there: small faces"):
         report(tmp_path, "nobody", server.uri)
