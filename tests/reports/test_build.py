@@ -15,6 +15,11 @@ from handmade import GAP, Writer, picture, sha, table_metric
 
 from restorebench.bench.errors import ConfigError, StoreError
 from restorebench.reports.build import build
+from restorebench.reports.choices import Choices, FigureChoices
+from restorebench.reports.preset import Preset
+
+PLAIN = Choices(figures=FigureChoices(enabled=False))
+"""A report without figures, for tests about something else."""
 
 
 @pytest.fixture
@@ -37,21 +42,36 @@ def filled(writer):
 
 def test_everything_is_there(filled):
     report = build(filled.out)
-    assert {str(p.relative_to(filled.out / "report")) for p in (filled.out / "report").rglob("*") if p.is_file()} == {
-        "leaderboard.csv",
-        "leaderboard.md",
-        "leaderboard.tex",
-        "per_image.parquet",
-        "costs.csv",
-        "comparisons.csv",
-        "robustness.csv",
-        "published.csv",
-        "index.html",
-        "figures/faces_robustness.svg",
-        "gallery/faces_mild.png",
-        f"gallery/faces_hard-x-4-{next(p.stem for p in report.paths.values() if 'hard' in p.stem)[-6:]}.png",
+    written = {
+        p.relative_to(filled.out / "report").as_posix() for p in (filled.out / "report").rglob("*") if p.is_file()
+    }
+    digest = next(p.stem for p in report.paths.values() if p.stem.startswith("faces_hard-x-4-"))[-6:]
+    assert {name for name in written if not name.startswith("media/")} == {
+        *("leaderboard.csv", "leaderboard.md", "leaderboard.tex", "per_image.parquet", "costs.csv", "comparisons.csv"),
+        *("robustness.csv", "published.csv", "index.html", "tables/preview.tex"),
+        *(f"tables/default.{form}" for form in ("tex", "md", "csv", "json", "xlsx")),
+        *(f"figures/faces_robustness.{form}" for form in ("svg", "pdf")),  # with one ranked restorer no trade-off
+        *(
+            f"gallery/faces_{split}.{form}"
+            for split in ("mild", f"hard-x-4-{digest}")
+            for form in ("png", "svg", "pdf")
+        ),
     }
     assert all(path.stat().st_size for path in report.paths.values())
+
+
+def test_a_preset_that_is_not_asked_for_any_more_leaves_no_file(filled):
+    build(filled.out, shown=Choices(presets=(Preset("wide", across="split"),)))
+    assert (filled.out / "report" / "tables" / "wide.tex").exists()
+    report = build(filled.out)
+    assert not (filled.out / "report" / "tables" / "wide.tex").exists()
+    assert "tables/default.tex" in report.paths
+
+
+def test_tables_and_figures_show_only_the_selected(filled):
+    report = build(filled.out, select=["a"])
+    assert "| b |" not in report.paths["tables/default.md"].read_text(encoding="utf-8")
+    assert "figures/faces_tradeoff.svg" not in report.paths  # one restorer trades nothing off
 
 
 def test_equal_stores_give_equal_files_wherever_they_lie(filled, tmp_path):
@@ -64,7 +84,7 @@ def test_equal_stores_give_equal_files_wherever_they_lie(filled, tmp_path):
 
 
 def test_the_leaderboard_names_no_place_on_this_machine(filled):
-    report = build(filled.out)
+    report = build(filled.out, shown=PLAIN)
     for name in ("leaderboard.csv", "leaderboard.md", "leaderboard.tex"):
         assert str(filled.out.parent) not in report.paths[name].read_text(encoding="utf-8")
 
@@ -81,7 +101,7 @@ def test_what_an_earlier_report_had_and_this_one_has_not_is_removed(filled):
 
 
 def test_select_shows_only_some_restorers(filled):
-    report = build(filled.out, select=["a"])
+    report = build(filled.out, select=["a"], shown=PLAIN)
     assert set(report.leaderboard["restorer"]) == set(report.per_image["restorer"]) == {"a"}
     with pytest.raises(ConfigError, match="nobody"):
         build(filled.out, select=["nobody"])
@@ -93,7 +113,7 @@ def test_an_empty_out_says_what_to_run(tmp_path):
 
 
 def test_per_image_holds_every_row_and_every_score(filled):
-    report = build(filled.out)
+    report = build(filled.out, shown=PLAIN)
     frame = pd.read_parquet(report.paths["per_image.parquet"])
     assert len(frame) == 2 * 2 * 3
     assert list(frame.columns[:6]) == ["restorer", "dataset", "split", "protocol", "seed", "sample"]
@@ -108,7 +128,7 @@ def test_per_image_holds_every_row_and_every_score(filled):
 
 
 def test_costs_are_seconds_per_image_and_stay_out_of_the_leaderboard(filled):
-    report = build(filled.out)
+    report = build(filled.out, shown=PLAIN)
     frame = pd.read_csv(report.paths["costs.csv"])
     mild = frame[(frame["restorer"] == "b") & (frame["split"] == "mild")]
     assert (mild["images"].item(), mild["seconds_per_image"].item(), mild["device"].item()) == (2, 0.25, "cpu")
@@ -119,13 +139,13 @@ def test_seconds_of_another_run_change_no_number(writer, tmp_path):
     other = Writer(tmp_path / "slow")
     for one, seconds in ((writer, 0.1), (other, 9.0)):
         one.cell("a", {"psnr": [1.0, 2.0]}, seconds=seconds)
-    reports = [build(one.out) for one in (writer, other)]
+    reports = [build(one.out, shown=PLAIN) for one in (writer, other)]
     assert reports[0].paths["leaderboard.csv"].read_bytes() == reports[1].paths["leaderboard.csv"].read_bytes()
     assert reports[0].paths["costs.csv"].read_bytes() != reports[1].paths["costs.csv"].read_bytes()
 
 
 def test_the_csv_is_what_the_function_returns(filled):
-    report = build(filled.out)
+    report = build(filled.out, shown=PLAIN)
     read = pd.read_csv(io.BytesIO(report.paths["leaderboard.csv"].read_bytes()))
     assert read["value"].to_numpy() == pytest.approx(report.leaderboard["value"].to_numpy(), rel=0, abs=0, nan_ok=True)
     assert read["n"].tolist() == report.leaderboard["n"].tolist()

@@ -1,16 +1,14 @@
-"""Tables for GitHub, papers and terminals: marks, order, escaping, reasons."""
+"""Grids and the terminal: marks, order, reasons."""
 
 from __future__ import annotations
 
 import io
 import math
-import re
 
 import pytest
 from handmade import GAP, sha, table_metric
 from rich.console import Console
 
-from restorebench.reports import latex, markdown
 from restorebench.reports.grid import BEST, SECOND, Place, caution, grids, letters
 from restorebench.reports.leaderboard import board
 from restorebench.reports.tables import print_table
@@ -97,74 +95,6 @@ def test_five_images_are_told_why_nothing_can_be_separated():
     assert "only p = 0.0625" in caution(5)
     assert caution(12) == "No ranking follows from 12 images, fewer than 20."
     assert caution(20) == ""
-
-
-class TestMarkdown:
-    def test_rows_columns_and_marks(self, filled):
-        text = markdown.markdown([grid(filled)])
-        rows = [line for line in text.splitlines() if line.startswith("|")]
-        assert rows[0].startswith("| Split | Restorer | PSNR ↑ | LPIPS ↓ | NIQE ↑<sup>a</sup>")
-        assert len({line.count("|") for line in rows}) == 1
-        a = next(line for line in rows if line.startswith("| mild | a |"))
-        assert "| **30.000** | **0.123** |" in a
-        assert a.endswith("| 5 | 0 |")
-        assert "<ins>28.000</ins>" in text
-        assert "| *reference* | *∞* | *0.000* |" in text
-        severe = next(line for line in rows if "c\\_1" in line and line.endswith("| 4 | 1 |"))
-        assert "25.000<sup>" in severe
-
-    def test_the_warning_and_every_reason_are_there(self, filled):
-        text = markdown.markdown([grid(filled)])
-        assert "No ranking follows" in text
-        assert "restorebench weights fetch niqe\\_official" in text
-        assert "covers 4 of 5 images: not ranked" in text
-
-    def test_names_cannot_break_the_table(self):
-        assert markdown.escape("a|b *c*\n<img src=x>") == r"a\|b \*c\* \<img src=x\>"
-
-
-class TestLatex:
-    def test_structure(self, filled):
-        text = latex.latex([grid(filled)])
-        assert text.count(r"\begin{table*}") == text.count(r"\end{table*}") == 1
-        for rule in (r"\toprule", r"\bottomrule", r"\cmidrule(lr){2-5} \cmidrule(lr){6-9}"):
-            assert rule in text
-        assert r"\multicolumn{4}{c}{mild} & \multicolumn{4}{c}{severe} \\" in text
-        assert r"\begin{tabular}{@{}lrrrrrrrr@{}}" in text
-        body = text[text.index(r"\midrule") : text.index(r"\bottomrule")]
-        assert {line.count("&") for line in body.splitlines() if line.endswith(r"\\")} == {8}
-
-    def test_marks_and_unranked(self, filled):
-        text = latex.latex([grid(filled)])
-        assert r"\textbf{30.000}" in text
-        assert r"\underline{28.000}" in text
-        assert r"\textit{reference} & \textit{$\infty$}" in text
-        assert text.index(r"\textit{reference}") > text.index(r"c\_1")
-
-    def test_braces_balance_and_no_special_character_is_bare(self, filled):
-        text = "\n".join(line for line in latex.latex([grid(filled)]).splitlines() if not line.startswith("%"))
-        bare = re.sub(r"\\[{}]", "", text)
-        assert bare.count("{") == bare.count("}")
-        assert not re.search(r"(?<!\\)[_#]", text)
-        assert text.count("$") % 2 == 0
-
-    @pytest.mark.parametrize(
-        ("name", "written"),
-        [
-            ("50%_a&b", r"50\%\_a\&b"),
-            ("[x]", "{[}x{]}"),
-            ("C:\\x{y}", r"C:\textbackslash{}x\{y\}"),
-            ("a\nb~^", r"a b\textasciitilde{}\textasciicircum{}"),
-            ("é中", "é?"),
-        ],
-    )
-    def test_names_are_escaped(self, name, written):
-        assert latex.escape(name) == written
-
-    def test_the_caption_names_data_protocol_and_count(self, filled):
-        caption = next(line for line in latex.latex([grid(filled)]).splitlines() if r"\caption" in line)
-        assert "faces, protocol standard, 5 images." in caption
-        assert "covers 4 of 5 images: not ranked" in caption
 
 
 class TestTerminal:
