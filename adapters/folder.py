@@ -69,7 +69,7 @@ class Folder:
         found: dict[str, Path] = {}
         twice: list[str] = []
         before, after = self.pattern.split("{id}")
-        shape = re.compile(re.escape(before) + "(.+)" + re.escape(after))
+        shape = re.compile(re.escape(before) + "(.+)" + re.escape(after), re.DOTALL)
         strangers = []
         for stem, file in files:
             match = shape.fullmatch(stem)

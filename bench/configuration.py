@@ -16,7 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from . import schema
 from .api import Sweep
-from .errors import ConfigError, suggest
+from .errors import ConfigError, RestorebenchError, suggest
 from .files import as_path
 from .overrides import GROUPS
 from .plan import Options, Request
@@ -70,11 +70,18 @@ def to_plain(config: DictConfig) -> dict[str, Any]:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn Hydra's and OmegaConf's exceptions into one `ConfigError` with the key and a suggestion."""
+    """Turn what Hydra, OmegaConf and YAML raise while they compose into one `ConfigError` with the key."""
     try:
         yield
+    except (RestorebenchError, BrokenPipeError):
+        raise
+    except RecursionError:
+        raise ConfigError("a configuration file refers to itself, or is nested too deeply") from None
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(explain(error)) from None
+    except Exception as error:  # YAML's own, and for odd content nearly anything
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        raise ConfigError(f"the configuration cannot be read: {'; '.join(lines[:4]) or type(error).__name__}") from None
 
 
 def explain(error: BaseException) -> str:

@@ -166,8 +166,9 @@ def _expected(config: Mapping[str, Any], absent: Sequence[str]) -> Iterator[str]
     made = list(splits(config["degradation"]))
     for name in absent:
         part = config["dataset"][name]
-        limits = part.get("count"), part.get("limit"), config["limit"]
-        count = min((int(limit) for limit in limits if limit), default=0)
+        card = part if isinstance(part, Mapping) else {}
+        limits = card.get("count"), card.get("limit"), config["limit"]
+        count = min((limit for limit in limits if isinstance(limit, int) and limit > 0), default=0)
         images = f"{count} images" if count else "images not counted by its card"
         yield f"{name}, {', '.join(made)}: {images}, not here: {', '.join(config['adapter'])}"
 

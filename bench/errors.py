@@ -74,8 +74,17 @@ def suggest(wrong: str, known: Iterable[str]) -> str:
     return f" Did you mean '{close[0]}'?" if close else ""
 
 
+def visible(text: str) -> str:
+    """Write out line breaks and what else a terminal obeys instead of showing.
+
+    >>> visible("a\\nb")
+    'a\\\\nb'
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 def listing(names: Iterable[str], most: int = 8) -> str:
     """Join names for a message, showing at most `most` of them and the count of the rest."""
     names = list(names)
-    shown = ", ".join(names[:most])
+    shown = ", ".join(visible(name) for name in names[:most])
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

@@ -27,7 +27,13 @@ Pixels = NDArray[np.uint8]
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
 LOSSLESS_SUFFIXES = frozenset({".png", ".bmp", ".tif", ".tiff"})
-FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP")  # whatever the suffix: for PostScript, Pillow runs Ghostscript; MPO is a JPEG
+FORMATS = (
+    "PNG",
+    "JPEG",
+    "WEBP",
+    "TIFF",
+    "BMP",
+)  # whatever the suffix: for PostScript, Pillow runs Ghostscript; MPO is a JPEG
 MAX_PIXELS = 8192 * 8192  # refused from the header, before anything is decoded; below Pillow's own limit
 
 Value = TypeVar("Value", np.uint8, np.float32)

@@ -126,9 +126,10 @@ class Reference:
             DatasetError: the file is damaged.
         """
         content = _torch_file(self.path) if self.path.suffix != ".npz" else _members(self.path, ("mu", "sigma"))
-        mean, covariance = (np.asarray(content[key], dtype=np.float64) for key in content)
+        mean, covariance = (_numbers(content[key], self.path) for key in content)
         mean = mean.reshape(-1)
-        if covariance.shape != (len(mean), len(mean)) or not np.isfinite(covariance).all():
+        finite = np.isfinite(mean).all() and np.isfinite(covariance).all()
+        if covariance.shape != (len(mean), len(mean)) or not finite:
             raise DatasetError(f"{self.path}: mean of shape {mean.shape} and covariance {covariance.shape} do not fit")
         return mean, covariance
 
@@ -252,10 +253,36 @@ def _open(path: str, stamp: tuple[int, int]) -> Reference:  # noqa: ARG001 - a c
         )
     if "facts.npy" not in names:
         return Reference(file, Facts(file.stem), sha256)
-    told = json.loads(str(_members(file, ("facts",))["facts"]))
-    if told.pop("format") != FORMAT:
-        raise DatasetError(f"{file}: written by another version of restorebench; make it again")
-    return Reference(file, Facts(**{**told, "parts": tuple(told["parts"]), "failed": tuple(told["failed"])}), sha256)
+    return Reference(file, _told(file, str(_members(file, ("facts",))["facts"])), sha256)
+
+
+def _told(path: Path, text: str) -> Facts:
+    """Read what a file says about itself.
+
+    Raises:
+        DatasetError: it says something else, or nothing that makes sense.
+    """
+    try:
+        told = dict(json.loads(text))
+        version = told.pop("format")
+        facts = Facts(**{**told, "parts": tuple(told["parts"]), "failed": tuple(told["failed"])})
+        int(facts.digest or "0", 16)
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise DatasetError(f"{path}: damaged statistics ({type(error).__name__}: {error})") from None
+    if version != FORMAT:
+        raise DatasetError(f"{path}: written by another version of restorebench; make it again")
+    texts = isinstance(facts.name, str) and isinstance(facts.digest, str) and isinstance(facts.extractor_id, str)
+    counts = isinstance(facts.keep, int) and (facts.count is None or isinstance(facts.count, int))
+    if not texts or not counts:
+        raise DatasetError(f"{path}: damaged statistics (facts of the wrong kind)")
+    return facts
+
+
+def _numbers(value: Any, path: Path) -> Array:
+    found = np.asarray(value)
+    if found.dtype.kind not in "fiu":
+        raise DatasetError(f"{path}: damaged statistics (holds {found.dtype}, expected numbers)")
+    return found.astype(np.float64)
 
 
 def _names(path: Path) -> set[str]:

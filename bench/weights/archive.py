@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import lzma
 import shutil
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -16,7 +18,11 @@ from typing import IO
 from ..errors import WeightsError
 
 _BLOCK = 1 << 20
-_DAMAGED = (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, EOFError)
+_DAMAGED = (
+    *(zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, EOFError, struct.error),
+    *(ValueError, OverflowError),  # names and numbers that make no sense
+    *(RuntimeError, NotImplementedError),  # a password, or a compression this Python lacks
+)
 
 
 def take(archive: Path, wanted: Mapping[str, Path]) -> tuple[str, ...]:
@@ -40,8 +46,12 @@ def take(archive: Path, wanted: Mapping[str, Path]) -> tuple[str, ...]:
         if zipfile.is_zipfile(archive):
             return _from_zip(archive, wanted)
         return _from_tar(archive, wanted)
-    except (*_DAMAGED, NotImplementedError) as error:  # the last: a compression this Python lacks
+    except _DAMAGED as error:
         raise WeightsError(f"{archive.name}: not an archive that can be read ({error})") from None
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # the system's answer to a place before the beginning
+            raise
+        raise WeightsError(f"{archive.name}: not an archive that can be read ({error.strerror})") from None
 
 
 def _from_zip(archive: Path, wanted: Mapping[str, Path]) -> tuple[str, ...]:

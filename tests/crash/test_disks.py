@@ -83,9 +83,7 @@ def test_a_full_disk_is_met_wherever_it_fills(kilobytes: int, world: World, undi
     assert (world.folder / "board.csv").read_bytes() == undisturbed.board
 
 
-def test_a_read_only_folder_stops_with_one_line(
-    damaged_copy: Callable[[], World], undisturbed: World
-) -> None:
+def test_a_read_only_folder_stops_with_one_line(damaged_copy: Callable[[], World], undisturbed: World) -> None:
     world = damaged_copy()
     before = files(world.out)
     if world.server.mounts:
@@ -196,11 +194,15 @@ def test_two_processes_on_one_folder_take_turns(world: World, undisturbed: World
     assert not world.repeated(undisturbed.log)
 
 
-def test_a_second_process_goes_on_when_the_first_is_killed(world: World, undisturbed: World, draw: random.Random) -> None:
+def test_a_second_process_goes_on_when_the_first_is_killed(
+    world: World, undisturbed: World, draw: random.Random
+) -> None:
     fault = faults.Fault("commit", draw.randint(2, 8), "after")
     statuses = {
         ended.status
-        for ended in world.server.run(world.command(*world.evaluation(), fault=fault), world.command(*world.evaluation()))
+        for ended in world.server.run(
+            world.command(*world.evaluation(), fault=fault), world.command(*world.evaluation())
+        )
     }
     assert statuses == {-signal.SIGKILL, 0}
     assert world.board == undisturbed.board

@@ -56,7 +56,7 @@ def statistics(world: World) -> tuple[str, ...]:
 
 
 def report(world: World) -> tuple[str, ...]:
-    return "report", f"out={world.out}"
+    return "report", f"out={world.out}", "report.figures.enabled=false"
 
 
 def board(world: World) -> object:

@@ -16,7 +16,7 @@ RUN = (
     "run", "dataset=folder", "adapter=[]", "+adapter.faint._target_=fragile.Brighter",
     "+adapter.bright._target_=fragile.Brighter", "+adapter.bright.by=0.2", "metric=[]",
     "+metric.distance._target_=fragile.Distance", "+metric.colour._target_=fragile.ColourDistance",
-    f"shard={SHARD}", "batch=2", "threads=1", "device=cpu",
+    f"shard={SHARD}", "batch=2", "threads=1", "device=cpu", "report.figures.enabled=false",
 )  # fmt: skip
 SPLITS = ("degradation=[]", "+degradation.soft._target_=fragile.Darker", "+degradation.hard._target_=fragile.Darker",
           "+degradation.hard.key=hard", "+degradation.hard.by=0.5")  # fmt: skip
