@@ -135,6 +135,14 @@ def project(root: Path) -> dict[str, Any]:
     return tomllib.loads((root / "pyproject.toml").read_text())["project"]
 
 
+def for_development(project: dict[str, Any]) -> list[str]:
+    """Return the requirements of `dev`, those of the other extras it names among them."""
+    extras = project["optional-dependencies"]
+    found = [text for text in extras["dev"] if name_of(text) != "restorebench"]
+    named = [text for text in extras["dev"] if name_of(text) == "restorebench"]
+    return found + [more for text in named for name in re.findall(r"\w+", text)[1:] for more in extras[name]]
+
+
 def test_every_library_that_the_package_imports_is_declared(project: dict[str, Any], modules: dict[str, Path]) -> None:
     extras = [text for name, texts in project["optional-dependencies"].items() if name != "dev" for text in texts]
     assert undeclared([*modules.values()], [*project["dependencies"], *extras], own=set()) == set()
@@ -143,12 +151,12 @@ def test_every_library_that_the_package_imports_is_declared(project: dict[str, A
 def test_every_library_that_the_tests_import_is_declared(project: dict[str, Any], root: Path, tree: list[str]) -> None:
     files = [root / path for path in tree if path.startswith("tests/") and path.endswith(".py")]
     own = {"restorebench", *(file.stem for file in files)}
-    wanted = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    wanted = [*project["dependencies"], *for_development(project)]
     assert undeclared(files, wanted, own) == set()
 
 
 def test_every_declared_library_is_pinned(project: dict[str, Any], root: Path) -> None:
-    wanted = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    wanted = [*project["dependencies"], *for_development(project)]
     lines = (root / "constraints.txt").read_text().splitlines()
     pinned = {name_of(line) for line in lines if "==" in line}
     assert {name_of(requirement) for requirement in wanted} <= pinned
