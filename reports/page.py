@@ -89,9 +89,10 @@ def page(
     """
     facts = _facts(board, grids, spent, in_print)
     pictures = embedded(board.results.store, listed, board, PICTURES)
+    inside = sum(map(len, pictures.values()))
     for share in (1.0, 0.5, 0.25, 0.0):  # less of everything that is not a table, until the page fits
         most = Amount(int(share * _DRAWINGS.curves), int(share * _DRAWINGS.ranks))
-        shown = _first(pictures, share * PICTURES)
+        shown = _first(pictures, share * inside)
         data = payload(board, listed, _first_pairs(pairs, share), spent, linked, shown)
         html = _render(
             facts,

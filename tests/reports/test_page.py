@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import json
 import math
 import re
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from handmade import picture, table_metric
+from handmade import Writer, picture, table_metric
 
+from restorebench.reports import page as page_module
+from restorebench.reports.comparisons import comparisons
 from restorebench.reports.costs import costs
+from restorebench.reports.critical_difference import standings
 from restorebench.reports.grid import grids
 from restorebench.reports.leaderboard import board
-from restorebench.reports.page import page
+from restorebench.reports.listing import listings
+from restorebench.reports.media import media
+from restorebench.reports.page import SCORES, Extra, page
 
 EVIL = "<img src=x onerror=alert(1)>"
 VOID = {"meta", "img", "path", "use", "br", "link"}
+SCRIPTS = ["application/json", "module"]
 
 
 class Tags(HTMLParser):
@@ -47,9 +56,17 @@ class Tags(HTMLParser):
         self.texts.append(data)
 
 
-def rendered(writer) -> str:
+def rendered(writer, **more) -> str:
     made = board(writer.load())
-    return page(made, grids(made.rows, made.columns), costs(made)).decode()
+    tables, pairs = grids(made.rows, made.columns), comparisons(made)
+    listed = listings(made, tables, SCORES)
+    more = {"pairs": pairs, "standings": standings(made, pairs), "listed": listed, **more}
+    linked = media(made.results.store, listed, writer.out / "report")
+    return page(made, tables, costs(made), linked=linked, **more).decode()
+
+
+def payload_of(html: str) -> dict:
+    return json.loads(re.search(r'<script type="application/json" id="payload">(.*?)</script>', html, re.DOTALL)[1])
 
 
 def text_of(html: str) -> str:
@@ -108,12 +125,20 @@ def test_the_page_is_well_formed_and_needs_no_network(small):
     assert not re.search(r"url\((?!#)", html)
 
 
-def test_its_only_script_is_admitted_by_digest(small):
-    tags = Tags(rendered(small))
-    assert [tag for tag, _ in tags.found].count("script") == 1
+def test_its_only_script_and_style_are_admitted_by_digest(small):
+    html = rendered(small)
+    tags = Tags(html)
+    assert [a["type"] for t, a in tags.found if t == "script"] == SCRIPTS
     policy = next(a["content"] for t, a in tags.found if a.get("http-equiv") == "Content-Security-Policy")
-    assert policy.startswith("default-src 'none'")
-    assert "script-src 'sha256-" in policy
+    assert policy.startswith("default-src 'none'; img-src data: 'self';")
+    for kind, inside in (
+        ("script-src", r'<script type="module">(.*?)</script>'),
+        ("style-src-elem", r"<style>(.*?)</style>"),
+    ):
+        (text,) = re.findall(inside, html, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        assert f"{kind} 'sha256-{digest}'" in policy
+    assert not [a for _, a in tags.found if any(name.startswith("on") for name in a)]
 
 
 def test_every_text_of_the_store_is_escaped(writer):
@@ -139,7 +164,7 @@ def test_every_text_of_the_store_is_escaped(writer):
     assert "<img src=x" not in html
     assert not any("onerror" in attributes for _, attributes in tags.found)
     assert sum(EVIL in text for text in tags.texts) > 15
-    assert [tag for tag, _ in tags.found].count("script") == 1
+    assert [a["type"] for t, a in tags.found if t == "script"] == SCRIPTS
 
 
 def test_five_faces_say_that_no_ranking_follows(writer):
@@ -169,9 +194,9 @@ def test_values_marks_counts_and_intervals_are_in_the_table(writer):
     writer.cell("b", {"psnr": values - 1})
     writer.cell("reference", {"psnr": [math.inf] * 12}, ranked=False, card={"input": "reference"})
     html = rendered(writer)
-    assert f'class="number best" data-sort="{float(values.mean())!r}"' in html
+    assert f'class="number best" data-metric="psnr" data-sort="{float(values.mean())!r}"' in html
     assert f'<span class="value">{values.mean():.3f}</span><span class="interval">' in html
-    assert '<tr class="unranked">' in html
+    assert '<tr class="unranked" data-restorer="reference">' in html
     assert 'data-sort="inf"><span class="value">∞</span>' in html
 
 
@@ -192,31 +217,61 @@ def test_provenance(small):
     assert "psnr v1" in text
 
 
-def test_pictures_under_share_alike_licences_say_so(small):
-    assert "shared under the licence of their sources: CC BY-SA 3.0 (two of them). Wikimedia" in text_of(
-        rendered(small)
-    )
+def test_pictures_under_share_alike_licences_say_so_wherever_they_are_shown(small):
+    text = text_of(rendered(small))
+    assert "shared under the licence of their sources: CC BY-SA 3.0 (two of them). Wikimedia" in text
+    assert "Pictures derived from faces: CC BY-SA 3.0 (two of them)." in text
 
 
-def test_every_picture_has_a_text(small):
-    images = [a for t, a in Tags(rendered(small)).found if t == "img" and a.get("src")]
-    assert len(images) == 2 * (3 * 4) - 1  # two splits, three faces, LQ + two restorers + reference; one failed
-    assert all(re.fullmatch(r"s\d, (LQ|gfpgan|codeformer|Reference), (mild|severe)", a["alt"]) for a in images)
-
-
-def test_pictures_that_are_gone_or_damaged_are_labelled(small):
+def test_pictures_that_are_gone_or_damaged_are_not_linked(small):
+    whole = payload_of(rendered(small))
+    assert len(whole["pictures"]) == 3 + 2 * 3 + 2 * 2 * 3 - 1  # references, LQ, restored; one failed
     files = sorted((small.out / "store" / "images").rglob("*.png"))
     files[0].unlink()
     files[1].write_bytes(b"nonsense")
-    text = text_of(rendered(small))
-    assert "not kept in the store" in text
-    assert "damaged in the store" in text
+    left = payload_of(rendered(small))
+    assert set(whole["pictures"]) - set(left["pictures"]) == {files[0].stem, files[1].stem}
+    columns = [left["sets"][0]["hq"]]
+    for group in left["sets"][0]["groups"].values():
+        columns += [group["lq"], *group["made"].values()]
+    named = {raw[i : i + 32].hex() for raw in map(base64.b64decode, columns) for i in range(0, len(raw), 32)}
+    assert named - {"00" * 32} == set(left["pictures"])
 
 
-def test_curves_are_drawn_for_two_splits_and_not_for_one(small, writer):
-    tags = Tags(rendered(small)).found
-    assert [t for t, _ in tags].count("svg") == 1
-    assert any(a.get("aria-label", "").startswith("PSNR against mild, severe") for t, a in tags if t == "figure")
+def test_curves_are_drawn_for_two_splits_and_not_for_one(small, tmp_path):
+    figures = [a.get("aria-label", "") for t, a in Tags(rendered(small)).found if t == "figure"]
+    assert [label.startswith("PSNR against mild, severe") for label in figures].count(True) == 1
+    one = Writer(tmp_path / "one")
+    one.cell("a", {"psnr": [1.0, 2.0]})
+    assert "curves need two splits or more" in text_of(rendered(one))
+
+
+def test_diagrams_of_mean_ranks_are_drawn_for_every_split(writer):
+    rng = np.random.default_rng(0)
+    for split in ("mild", "severe"):
+        for i, name in enumerate(("a", "b", "c")):
+            writer.cell(name, {"psnr": rng.normal(25 + i, 0.1, 12)}, split=split)
+    figures = [a for t, a in Tags(rendered(writer)).found if t == "figure" and a.get("class") == "ranks"]
+    assert [(a["data-split"], a["data-metric"]) for a in figures] == [("mild", "psnr"), ("severe", "psnr")]
+    assert figures[0]["aria-label"].startswith("Mean ranks by PSNR on mild, 12 images: c 1.00, b 2.00, a 3.00.")
+
+
+def test_a_section_of_another_part_has_its_place_and_its_link(small):
+    extra = Extra("study", "Preference <study>", "study.html.j2", {"studies": []})
+    html = rendered(small, extras=[extra])
+    assert '<a href="#study">Preference &lt;study&gt;</a>' in html
+    assert '<section id="study">' in html
+
+
+def test_no_page_is_larger_than_its_bound(small, monkeypatch):
+    whole = rendered(small)
+    bound = len(whole) - sum(map(len, payload_of(whole)["pictures"].values())) // 2
+    monkeypatch.setattr(page_module, "SIZE", bound)
+    less = rendered(small)
+    assert len(less) <= bound
+    assert 0 < len(payload_of(less)["pictures"]) < len(payload_of(whole)["pictures"])
+    assert 'class="board"' in less
+    assert f"{len(payload_of(less)['pictures'])} pictures are inside this file" in text_of(less)
 
 
 def test_headings_can_be_sorted_by_keyboard_and_say_so(small):
