@@ -57,3 +57,15 @@ def test_two_protocols_of_one_restorer_stand_side_by_side(tmp_path: Path) -> Non
     assert rows.value.nunique() == 1
     matched = board[board.metric == "psnr_basicsr"]
     assert set(matched.protocol) == {"basicsr"}
+
+
+def test_the_papers_tables_use_the_metrics_that_the_papers_are_known_to_use() -> None:
+    vqfr, protocol = compose_config("run", ["experiment=vqfr_table"]), compose_config("run", ["protocol=vqfr"])
+    assert vqfr["protocol"] == "vqfr"
+    assert vqfr["metric"] == protocol["metric"]
+    assert {"fid_ffhq", "deg_vqfr"} <= set(compose_config("run", ["experiment=gfpgan_table"])["metric"])
+
+
+@pytest.mark.parametrize("name", ["vqfr", "pmrf"])
+def test_the_scripts_landmark_distance_is_among_their_metrics(name: str) -> None:
+    assert "lmd_vqfr" in compose_config("run", [f"protocol={name}"])["metric"]
