@@ -174,7 +174,10 @@ def _checked(value: Any, hint: Any, where: str) -> Any:
     except PydanticSchemaGenerationError:
         return _plain(value)
     except Exception:  # a config cannot be given beside types that carry their own
-        adapter = TypeAdapter(hint)
+        try:
+            adapter = TypeAdapter(hint)
+        except PydanticSchemaGenerationError:
+            return _plain(value)
     try:
         return _plain(adapter.validate_python(value))
     except ValidationError as error:
