@@ -49,7 +49,7 @@ class ObjectPath(ProxyUPath):
     def read_bytes(self) -> bytes:
         """Return the object's content, by one request."""
         with translated():
-            return bytes(self.fs.cat_file(self.path))
+            return bytes(self.fs.cat_file(self.path, max_concurrency=1))  # in one piece: its size is not asked first
 
     def write_bytes(self, data: bytes) -> int:
         """Put the object: it is there whole or not at all."""
@@ -61,7 +61,7 @@ class ObjectPath(ProxyUPath):
         """Return the content of several objects below this folder, or why one cannot be read, fetched side by side."""
         paths = [f"{self.path}/{name}" for name in names]
         with translated():
-            found = self.fs.cat(paths, on_error="return")
+            found = self.fs.cat(paths, on_error="return", max_concurrency=1)
         told: list[bytes | OSError] = []
         for path in paths:
             content = found[path]

@@ -11,13 +11,14 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .api import SetMetric, SetValue
-from .cell import digest
+from .cell import digest, digest_of
 from .errors import StoreError
 from .files import entries
 from .store import Store, StoredFeatures
@@ -25,6 +26,9 @@ from .store import Store, StoredFeatures
 Values = Mapping[str, SetValue]
 
 _KEY = 16  # bytes of a key
+
+_LOOKED_UP = 32
+"""Sets of features whose places are remembered: 16 bytes an image each."""
 
 
 class SetValues:
@@ -42,7 +46,7 @@ class SetValues:
         self._store = store
         self._carried: set[str] = set()  # features that were there where the values come from
         self._seen: list[bytes] = []
-        self._looked_up: tuple[Sequence[str], StoredFeatures] | None = None
+        self._looked_up: OrderedDict[str, StoredFeatures] = OrderedDict()
         self.values: dict[str, Values] = {}
         self.problems: dict[str, str] = {}
         for name in sorted(name for name, _ in entries(store.root / "sets") if name.endswith(".json")):
@@ -67,10 +71,14 @@ class SetValues:
         return self._carried.union(parts)
 
     def _look_up(self, keys: Sequence[str]) -> StoredFeatures:
-        """Find features; those of the references are asked for again and again."""
-        if self._looked_up is None or self._looked_up[0] != keys:
-            self._looked_up = keys, self._store.find_features(keys)
-        return self._looked_up[1]
+        """Find features; those of the references, and of one that was just found to have them, are asked for again."""
+        asked = digest_of(keys)
+        if asked not in self._looked_up:
+            self._looked_up[asked] = self._store.find_features(keys)
+            while len(self._looked_up) > _LOOKED_UP:
+                self._looked_up.popitem(last=False)
+        self._looked_up.move_to_end(asked)
+        return self._looked_up[asked]
 
     def value(self, metric_id: str, metric: SetMetric, restored: Sequence[str], reference: Sequence[str]) -> Values:
         """Return the values of one comparison, computed unless they are known.
@@ -90,8 +98,7 @@ class SetValues:
             raise ValueError(self.problems[key])
         if key not in self.values:
             try:
-                mine = self._features(restored)  # references last: the next comparison is with the same
-                self.values[key] = metric.compare(mine, self._features(reference))
+                self.values[key] = metric.compare(self._features(restored), self._features(reference))
             except (ValueError, ArithmeticError) as error:
                 self.problems[key] = str(error)
                 raise
@@ -100,7 +107,9 @@ class SetValues:
     def _features(self, keys: Sequence[str]) -> StoredFeatures:
         found = self._look_up(keys)
         if not found.present.all():
-            raise StoreError(f"{self._store.out}: came without the features, and not with the values of this comparison")
+            raise StoreError(
+                f"{self._store.out}: came without the features, and not with the values of this comparison"
+            )
         return found
 
     def to_bytes(self) -> bytes:
