@@ -49,7 +49,7 @@ DPED = {"dped_iphone6", "dped_iphone7", "dped_nexus5x"}
 def run(published_files: None, tmp_path_factory: pytest.TempPathFactory) -> RunResult:
     out = tmp_path_factory.mktemp("dpe")
     return restorebench.run(
-        experiment="dpe_published", metric=["psnr"], out=out, keep=False, **{"mlflow.enabled": False}
+        experiment="dpe_published", executor="inline", metric=["psnr"], out=out, keep=False, **{"mlflow.enabled": False}
     )
 
 

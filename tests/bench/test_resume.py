@@ -15,7 +15,7 @@ import pytest
 
 PLUGINS = Path(__file__).parent.parent / "plugins"
 COMMAND = [
-    "run", "dataset=folder", "adapter=[input]", "+adapter.blend._target_=fakes.Blend",
+    "run", "executor=inline", "dataset=folder", "adapter=[input]", "+adapter.blend._target_=fakes.Blend",
     "+adapter.noisy._target_=fakes.Noisy", "degradation=[mild,severe]", "metric=[psnr]", "+metric.mae._target_=fakes.Mae",
     "+metric.colour._target_=fakes.ColourDistance", "shard=2", "mlflow.enabled=false", "threads=1",
 ]  # fmt: skip

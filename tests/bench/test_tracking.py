@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -10,13 +11,14 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 import restorebench
+from restorebench.bench.errors import ConfigError, StoreError
 
 SELECTION = ["adapter=[input]", "+adapter.blend._target_=fakes.Blend", "metric=[]", "+metric.mae._target_=fakes.Mae"]
 
 
 def run(faces: Path, out: Path, *more: str) -> restorebench.bench.commands.RunResult:
     data = ["dataset=folder", f"dataset.folder.root={faces}", "degradation=[mild,severe]"]
-    return restorebench.run(*data, *SELECTION, *more, out=out)
+    return restorebench.run(*data, *SELECTION, "executor=inline", *more, out=out)
 
 
 @pytest.fixture(scope="module")
@@ -110,3 +112,31 @@ def test_a_server_that_does_not_answer_costs_no_result(
         result = run(small_faces, tmp_path, "mlflow.uri=http://127.0.0.1:9")
     assert result.status == 0
     assert (tmp_path / "report" / "leaderboard.csv").exists()
+
+
+def test_a_copied_folder_has_artifacts_of_its_own(tracked: Path, small_faces: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(tracked, tmp_path / "copy"))
+    before = artifacts(tracked)
+    run(small_faces, copy, "limit=2", "mlflow.name=copy")
+    assert artifacts(tracked) == before
+    assert len(artifacts(copy)) > len(before)
+    uri = f"mlflow.uri=sqlite:///{copy / 'mlflow.db'}"
+    restorebench.report(tmp_path / "again", "source=mlflow:copy", uri, "report.figures.enabled=false")
+    again, first = (folder / "report" / "leaderboard.csv" for folder in (tmp_path / "again", copy))
+    assert again.read_bytes() == first.read_bytes()
+
+
+def test_a_plain_name_and_a_known_run_are_needed(tracked: Path, tmp_path: Path) -> None:
+    uri = f"mlflow.uri=sqlite:///{tracked / 'mlflow.db'}"
+    with pytest.raises(ConfigError, match="is not mlflow:RUN_ID or mlflow:LEADERBOARD"):
+        restorebench.report(tmp_path, "source=faces", uri)
+    with pytest.raises(ConfigError, match=r"may hold letters, digits"):
+        restorebench.report(tmp_path, "source='mlflow:a or b; --'", uri)
+    with pytest.raises(StoreError, match="no run 'faces' and no leaderboard of this name"):
+        restorebench.report(tmp_path, "source=mlflow:faces", uri)
+    child = next(r for r in runs(tracked) if "restorer" in r.data.tags)
+    with pytest.raises(StoreError, match="keeps no snapshot; name the parent run"):
+        restorebench.report(tmp_path, f"source=mlflow:{child.info.run_id}", uri)
+    with pytest.raises(StoreError, match="cannot be read from"):
+        restorebench.report(tmp_path, "source=mlflow:faces", "mlflow.uri=http://127.0.0.1:9")
+    assert not (tmp_path / "store").exists()

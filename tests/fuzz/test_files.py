@@ -150,7 +150,7 @@ def test_a_restorer_given_a_hostile_file_ends_in_one_line(
             *[a for a in RUN if a.startswith(("metric", "+metric"))],
         )
         ended = harmless(
-            "run", f"adapter={adapter}", f"adapter.{adapter}.checkpoint={path}", *data, f"out={world.out}", "limit=1",
+            "run", "executor=inline", f"adapter={adapter}", f"adapter.{adapter}.checkpoint={path}", *data, f"out={world.out}", "limit=1",
             "degradation=mild", "mlflow.enabled=false", "report.enabled=false", "device=cpu", "fetch=false",
             statuses=(2, 3),
         )  # fmt: skip

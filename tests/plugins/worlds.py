@@ -13,7 +13,7 @@ SHARD = 2
 """Images of a shard: the most that may be computed twice."""
 
 RUN = (
-    "run", "dataset=folder", "adapter=[]", "+adapter.faint._target_=fragile.Brighter",
+    "run", "executor=inline", "dataset=folder", "adapter=[]", "+adapter.faint._target_=fragile.Brighter",
     "+adapter.bright._target_=fragile.Brighter", "+adapter.bright.by=0.2", "metric=[]",
     "+metric.distance._target_=fragile.Distance", "+metric.colour._target_=fragile.ColourDistance",
     f"shard={SHARD}", "batch=2", "threads=1", "device=cpu", "report.figures.enabled=false",
