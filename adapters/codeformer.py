@@ -43,6 +43,7 @@ class CodeFormer(Learned):
         name="CodeFormer",
         paper="Zhou et al., Towards Robust Blind Face Restoration with Codebook Lookup Transformer, NeurIPS 2022",
         task="face restoration",
+        alignment="ffhq_512",
         size=(512, 512),
         bring_down="bilinear",  # inference_codeformer.py, cv2.resize with INTER_LINEAR
         final_resize="bilinear",

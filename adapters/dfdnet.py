@@ -9,6 +9,7 @@ Memory: the 16 dictionary files, 3.2 GB with 512 entries each, stay loaded; the 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -19,7 +20,7 @@ from ..bench.checkpoint import load_strict
 from ..bench.errors import WeightsError
 from ..bench.images import to_pixels
 from ..bench.spec import Location
-from .landmarks import Dlib68, as_points, part_boxes, read_landmarks
+from .landmarks import Dlib68, as_points, landmarks_digest, part_boxes, read_landmarks
 from .learned import Learned
 from .resizing import pillow_resized
 
@@ -45,8 +46,8 @@ class DFDNet(Learned):
     Args:
         checkpoint: a file of one's own; None for the official one.
         dictionary: folder with the 16 files `<part>_<scale>_center.npy`; None for the official ones.
-        landmarks: folder with `<image file name>.txt` per image, pixels of the 512 x 512 face; None for dlib.  Results
-            are kept by the folder's name: give files that changed another one.
+        landmarks: folder with `<image file name>.txt` per image, pixels of the 512 x 512 face; None for dlib.  What the
+            files hold is part of the restorer's identity, where they lie is not.
     """
 
     side: ClassVar[int] = 512
@@ -55,6 +56,7 @@ class DFDNet(Learned):
         name="DFDNet",
         paper="Li et al., Blind Face Restoration via Deep Multi-scale Component Dictionaries, ECCV 2020",
         task="face restoration",
+        alignment="ffhq_512",
         final_resize="bicubic",
         quantise="truncate",  # as the official script saves
         code_licence="Apache-2.0, written from the paper; landmarks dlib, Boost",
@@ -74,7 +76,7 @@ class DFDNet(Learned):
         self,
         checkpoint: Location | None = None,
         dictionary: Location | None = None,
-        landmarks: str | None = None,  # not a Location: other landmarks are other results
+        landmarks: Location | None = None,
     ) -> None:
         super().__init__(checkpoint)
         files: dict[str, str | None] = {
@@ -86,6 +88,15 @@ class DFDNet(Learned):
         self._landmarks = Path(landmarks).expanduser() if landmarks else None
         self._dictionary: Dictionary = {}
         self._dlib: Dlib68 | None = None
+
+    @cached_property
+    def content(self) -> str:
+        """Digest of the landmark files; empty without.
+
+        Raises:
+            ConfigError: the folder is not there, or holds no landmark files.
+        """
+        return "" if self._landmarks is None else landmarks_digest(self._landmarks)
 
     def build(self) -> torch.nn.Module:
         """Return the network with the official settings."""

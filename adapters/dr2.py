@@ -66,6 +66,7 @@ class DR2(DiffusionRestorer):
         name="DR2",
         paper="Wang et al., DR2: Diffusion-based Robust Degradation Remover for Blind Face Restoration, CVPR 2023",
         task="face restoration",
+        alignment="ffhq_512",
         final_resize="bicubic",
         stochastic=True,
         code_licence="Apache-2.0, sampler written from the paper; U-Net diffusers, Apache-2.0",

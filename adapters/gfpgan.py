@@ -38,6 +38,7 @@ class GFPGANv1(Learned):
         name="GFP-GAN 1",
         paper="Wang et al., Towards Real-World Blind Face Restoration with Generative Facial Prior, CVPR 2021",
         task="face restoration",
+        alignment="ffhq_512",
         size=(512, 512),
         bring_down="bilinear",  # GFPGANer.enhance, cv2.resize
         final_resize="bilinear",

@@ -26,6 +26,7 @@ class GPEN512(Learned):
         name="GPEN-512",
         paper="Yang et al., GAN Prior Embedded Network for Blind Face Restoration in the Wild, CVPR 2021",
         task="face restoration",
+        alignment="ffhq_512",
         size=(512, 512),
         bring_down="bilinear",  # face_gan.py, cv2.resize
         final_resize="bilinear",

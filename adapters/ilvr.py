@@ -37,6 +37,7 @@ class ILVR(DiffusionRestorer):
         name="ILVR",
         paper="Choi et al., ILVR: Conditioning Method for Denoising Diffusion Probabilistic Models, ICCV 2021",
         task="face restoration",
+        alignment="ffhq_512",
         final_resize="bicubic",
         stochastic=True,
         code_licence="Apache-2.0, sampler written from the paper; U-Net diffusers, Apache-2.0",

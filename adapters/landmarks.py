@@ -5,13 +5,14 @@ Points are `(68, 2)` arrays of x, y in pixels of the 512 x 512 face.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..bench.errors import RestorerError
+from ..bench.errors import ConfigError, RestorerError
 from ..bench.images import SUFFIXES, Pixels
 
 if TYPE_CHECKING:
@@ -87,6 +88,22 @@ def read_landmarks(folder: Path, sample_id: str) -> Points:
         return as_points(rows, str(file))
     except ValueError as error:
         raise RestorerError(f"{file}: not 68 lines 'x y' ({error})") from None
+
+
+def landmarks_digest(folder: Path) -> str:
+    """Return a digest of the names and contents of the landmark files of a folder.
+
+    Raises:
+        ConfigError: it is not there, or holds none.
+    """
+    files = sorted(folder.rglob("*.txt"))
+    if not files:
+        raise ConfigError(f"adapter.dfdnet.landmarks: no landmark files (<image file name>.txt) in {folder}")
+    whole = hashlib.sha256()
+    for file in files:
+        name = file.relative_to(folder).as_posix().encode("utf-8", "surrogatepass")
+        whole.update(hashlib.sha256(name).digest() + hashlib.sha256(file.read_bytes()).digest())
+    return whole.hexdigest()[:32]
 
 
 class Dlib68:

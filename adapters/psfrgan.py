@@ -34,6 +34,7 @@ class PSFRGAN(Learned):
         name="PSFR-GAN",
         paper="Chen et al., Progressive Semantic-Aware Style Transformation for Blind Face Restoration, CVPR 2021",
         task="face restoration",
+        alignment="ffhq_512",
         final_resize="bicubic",
         quantise="truncate",  # as the official script saves
         code_licence="Apache-2.0, generator written from the paper; parsing network facexlib, Apache-2.0",

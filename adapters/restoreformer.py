@@ -30,6 +30,7 @@ class RestoreFormer(Learned):
         name="RestoreFormer",
         paper="Wang et al., RestoreFormer: High-Quality Blind Face Restoration from Undegraded Key-Value Pairs, CVPR 2022",
         task="face restoration",
+        alignment="ffhq_512",
         size=(512, 512),
         bring_down="bilinear",  # inference.py through GFPGANer's steps, cv2.resize
         final_resize="bilinear",

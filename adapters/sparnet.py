@@ -76,6 +76,7 @@ class SPARNetHD(Learned):
         name="SPARNetHD",
         paper=_PAPER,
         task="face restoration",
+        alignment="ffhq_512",
         final_resize="bicubic",
         quantise="truncate",
         code_licence="Apache-2.0, written from the paper",

@@ -31,6 +31,7 @@ class VQFRv1(Learned):
         name="VQFR 1",
         paper="Gu et al., VQFR: Blind Face Restoration with Vector-Quantized Dictionary and Parallel Decoder, ECCV 2022",
         task="face restoration",
+        alignment="ffhq_512",
         size=(512, 512),
         bring_down="bilinear",  # vqfr/demo_util.py, cv2.resize
         final_resize="bilinear",

@@ -134,6 +134,8 @@ class Card:
             brought back to size; `reference` = the reference itself (the unranked upper row).
         size: the only `(height, width)` it takes; other inputs are resized with `bring_down`.
         scale: output side / input side.
+        alignment: how faces must sit in its images; `none`: anyhow.  On images known to be otherwise it runs all the same,
+            with a warning and a note beside each number.
         bring_down: filter used when `input` is `native` and only a resized LQ exists (by `scale`), or
             when the input is not of `size`.
         final_resize: filter that brings the output to the reference's size; None: it must have it.
@@ -151,6 +153,7 @@ class Card:
     input: Literal["lq", "native", "reference"] = "lq"
     size: tuple[int, int] | None = None
     scale: int = 1
+    alignment: Alignment = "none"
     bring_down: Filter = "area"
     final_resize: Filter | None = None
     quantise: Literal["round", "truncate"] = "round"
@@ -185,7 +188,8 @@ class Restorer(Protocol):
     """Turns degraded images into restored ones.
 
     The result for an image does not depend on its batch mates.  `version` is raised when the output
-    changes.  `weights` names what `load` will ask the weights manager for.
+    changes.  `weights` names what `load` will ask the weights manager for.  An optional attribute `content`, a digest of
+    other files that decide the output, becomes part of the restorer's identity.
     """
 
     card: Card

@@ -194,6 +194,8 @@ def perform(request: Request, config: Mapping[str, Any], console: Console | None
             _say(console, problem)
         for name, card in plan.datasets.items():
             _tell_difference(console, name, str(card["differs"]))
+        for line in plan.unaligned:
+            _say(console, line)
         for part in plan.skipped:
             _say(console, f"skipped: {part['kind']} {part['name']}: {part['detail']}")
         with Progress(plan.images, console) as progress:

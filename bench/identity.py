@@ -33,8 +33,10 @@ def extractor_id(extractor: FeatureExtractor) -> str:
 
 
 def restorer_id(spec: Spec, restorer: Restorer | FolderRestorer) -> str:
-    """Identity of a restorer: class, settings, version and weights, but not where the weights lie."""
-    return _with_weights(spec.identity, restorer.version, restorer.weights)
+    """Identity of a restorer: class, settings, version, weights and other files it reads, but not where they lie."""
+    identity = _with_weights(spec.identity, restorer.version, restorer.weights)
+    content = getattr(restorer, "content", "")
+    return f"{identity} content={content}" if content else identity
 
 
 def split_id(spec: Spec, version: int, seed: int) -> str:

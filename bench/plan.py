@@ -11,7 +11,7 @@ from typing import Any
 
 from .api import Dataset, FolderRestorer, GivenResults, PairMetric, Restorer, Sample, SetMetric
 from .cell import Cell, MetricInfo, digest_of
-from .errors import ConfigError, DatasetError, WeightsError
+from .errors import ConfigError, DatasetError, WeightsError, listing
 from .identity import extractor_id, metric_id, metric_weights, restorer_id, split_id
 from .provenance import cores
 from .shards import Part, Shard, Shards
@@ -78,7 +78,10 @@ class Job:
 
 @dataclass(frozen=True)
 class Plan:
-    """Cells, their shards and everything that is skipped and why."""
+    """Cells, their shards and everything that is skipped and why.
+
+    `unaligned` says which restorers of aligned faces meet images that are not.
+    """
 
     job: Job
     cells: tuple[Cell, ...]
@@ -86,6 +89,7 @@ class Plan:
     skipped: tuple[Mapping[str, str], ...]
     weights: tuple[Weight, ...]
     datasets: Mapping[str, Mapping[str, Any]]
+    unaligned: tuple[str, ...] = ()
 
     @cached_property
     def key(self) -> str:
@@ -117,12 +121,14 @@ def make(request: Request) -> Plan:
     cells: list[Cell] = []
     parts: list[Part] = []
     cards: dict[str, Mapping[str, Any]] = {}
+    unaligned: list[str] = []
     for dataset, samples in _datasets(request).values():
         card = asdict(dataset.card)
         cards[dataset.card.name] = card
         wanted = samples[: request.options.limit or None]
         made = _cells(request, restorers, wanted, card)
         cells += made
+        unaligned += _unaligned(dataset.card.name, made, wanted)
         parts.append(Part(tuple(c for c in made if not c.skipped), wanted, _given_results(restorers, samples)))
     job = Job(
         request.out,
@@ -133,7 +139,7 @@ def make(request: Request) -> Plan:
         replace(request.options, threads=request.options.threads or cores()),
     )
     shards = Shards(parts, request.options.shard)
-    return Plan(job, tuple(cells), shards, tuple(skipped), tuple(weights.values()), cards)
+    return Plan(job, tuple(cells), shards, tuple(skipped), tuple(weights.values()), cards, tuple(unaligned))
 
 
 def _metric(
@@ -253,6 +259,16 @@ def _cells(
                 for seed in seeds
             ]
     return cells
+
+
+def _unaligned(dataset: str, cells: Sequence[Cell], samples: Sequence[Sample]) -> list[str]:
+    """Say which restorers want aligned faces where this set is known to have others."""
+    strays = sum(sample.meta.get("alignment") == "none" for sample in samples)
+    wanting = dict.fromkeys(c.restorer for c in cells if not c.skipped and c.card.get("alignment") == "ffhq_512")
+    if not strays or not wanting:
+        return []
+    what = f"dataset {dataset}: {strays} of {len(samples)} images are no aligned faces, which {listing(wanting)} expect"
+    return [f"{what}; cut faces out first with: restorebench align"]
 
 
 def _given_results(chosen: Sequence[_Chosen], samples: Sequence[Sample]) -> dict[str, Mapping[str, Path]]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..bench.results import CellTable
 from .groups import Entrant, Group, Mask
 
 MIN_COVERAGE = 0.99
@@ -65,3 +66,12 @@ def compare(group: Group, scored: Mapping[str, Mask]) -> Comparison:
     ]
     common = np.asarray(np.logical_and.reduce([scored[name] for name in contenders])) if contenders else anyone & False
     return Comparison(scored, expected, frozenset(contenders), common)
+
+
+def unaligned(table: CellTable) -> str:
+    """Say how many of a cell's images are no aligned faces, where its restorer expects them; empty when none is known."""
+    if table.cell.card.get("alignment") != "ffhq_512" or "alignment" not in table.columns:
+        return ""
+    alignments = table.texts("alignment")
+    strays = int((alignments == "none").sum())
+    return f"expects aligned faces, which {strays} of {len(alignments)} images are not" if strays else ""

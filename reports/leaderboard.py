@@ -18,6 +18,7 @@ from ..bench.cell import MetricInfo, digest
 from ..bench.files import write_atomic
 from ..bench.results import Results
 from . import records
+from .fairness import unaligned
 from .groups import Group, gather
 from .leakage import of_data, of_metric
 from .measures import Measure, measure
@@ -187,11 +188,12 @@ def _group_rows(group: Group, measures: Mapping[str, Measure], names: Names, res
 
 
 def _with_leakage(group: Group, rows: Iterable[Row]) -> Iterator[Row]:
-    """Add to the note of every number what its restorer has seen of it in training."""
+    """Add to the note of every number what its restorer has seen of it in training, and whether faces sit as it expects."""
     cells = {entrant.name: entrant.tables[0].cell for entrant in group.entrants}
+    strays = {entrant.name: unaligned(entrant.tables[0]) for entrant in group.entrants}
     for row in rows:
         cell = cells[row.restorer]
-        leaks = of_data(cell.card, cell.dataset_card), of_metric(cell.card, row.metric_id)
+        leaks = of_data(cell.card, cell.dataset_card), of_metric(cell.card, row.metric_id), strays[row.restorer]
         yield replace(row, note=join(row.note, *leaks)) if row.value is not None and row.unit != "images" else row
 
 

@@ -100,7 +100,7 @@ def peaks(maps: NDArray[np.float32]) -> NDArray[np.float64]:
     below = lines[rows, last] if (at + width > last).any() else lines[rows, at + width]
     above = lines[rows, 0] if (at - width <= 0).any() else lines[rows, at - width]
     shift = 0.25 * np.sign(np.stack([right - left, below - above], axis=1)).astype(np.float64)
-    return np.stack([at % width, at // width], axis=1) + shift + 0.5
+    return np.asarray(np.stack([at % width, at // width], axis=1) + shift + 0.5, dtype=np.float64)
 
 
 def load_network(file: Path) -> torch.nn.Module:

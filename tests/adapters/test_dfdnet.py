@@ -15,8 +15,10 @@ from restorebench.adapters.landmarks import Dlib68, as_points, part_boxes, read_
 from restorebench.adapters.networks import dfdnet
 from restorebench.bench import weights
 from restorebench.bench.api import Batch
-from restorebench.bench.errors import RestorerError, WeightsError
+from restorebench.bench.errors import ConfigError, RestorerError, WeightsError
+from restorebench.bench.identity import restorer_id
 from restorebench.bench.images import Pixels, to_tensor
+from restorebench.bench.spec import Spec
 
 from .fills import save_official, zeros
 from .plain_fills import Shapes, arrays, assert_reads_strictly, difference, normal, shapes, state, uniform
@@ -293,3 +295,31 @@ def test_landmarks_come_from_the_sample_then_from_files_then_from_dlib(
     restorer._network, restorer._dlib = reader, dlib68
     restorer.restore(Batch(("a",), to_tensor([face]), (0,), ({"alignment": "ffhq_512"},)))
     assert reader.boxes == [part_boxes(dlib68(face, aligned=True))]
+
+
+def test_other_landmarks_are_another_restorer_wherever_they_lie(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("restorebench.bench.identity.weights_identity", lambda _: {})  # the network is not here
+    first, moved, other = tmp_path / "first", tmp_path / "moved", tmp_path / "other"
+    for folder, shift in ((first, 0), (moved, 0), (other, 1)):
+        folder.mkdir()
+        np.savetxt(folder / "a.png.txt", points() + shift)
+
+    def identity(folder: Path | None) -> str:
+        spec = Spec.of(
+            {"_target_": "restorebench.adapters.dfdnet.DFDNet", "landmarks": folder and str(folder)}, "dfdnet"
+        )
+        return restorer_id(spec, spec.build())
+
+    before = identity(first)
+    assert identity(moved) == before
+    assert identity(other) != before
+    assert identity(None) not in {before, identity(other)}
+    np.savetxt(first / "a.png.txt", points() + 2)
+    assert identity(first) != before
+
+
+def test_a_folder_without_landmarks_is_told_before_anything_runs(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no landmark files"):
+        _ = DFDNet(landmarks=str(tmp_path / "nothing")).content

@@ -44,6 +44,14 @@ class Blend:
         return batch.images * (1 - self.amount) + 0.5 * self.amount
 
 
+class Aligned(Blend):
+    """A restorer of aligned faces."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.card = Card("aligned", "none", "face restoration", alignment="ffhq_512")
+
+
 class Broken(Blend):
     """Breaks its contract on samples whose id contains `victim`, in the way `how` says."""
 
