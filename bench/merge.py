@@ -22,7 +22,7 @@ import numpy as np
 from . import merge_tables, results
 from .commit import Commit, decode
 from .errors import StoreError
-from .files import entries, write_atomic
+from .files import entries, is_remote, write_atomic
 from .locking import locked
 from .merge_tables import Conflict, Placed
 from .store import Store
@@ -60,7 +60,8 @@ def merge(sources: Sequence[Path], out: Path, prefer: str = "") -> Merged:
     Raises:
         StoreError: a source holds no results, or `out` cannot be written.
     """
-    places = {place.resolve(): place for place in ([out] if (out / "store" / "cells").exists() else []) + [*sources]}
+    own = [out] if any(entries(out / "store" / "cells")) else []
+    places = {_whole(place): place for place in [*own, *sources]}
     for place in sources:
         if not any(entries(place / "store" / "cells")):
             raise StoreError(f"{place}: holds no finished results to merge; is it the out=DIR of a command?")
@@ -84,6 +85,11 @@ def merge(sources: Sequence[Path], out: Path, prefer: str = "") -> Merged:
         for key, several in tables.items():
             _write_table(key, several, done)
     return done
+
+
+def _whole(place: Path) -> Path:
+    """The same folder has one name, however it was written."""
+    return place if is_remote(place) else place.resolve()
 
 
 # -- finding out --------------------------------------------------------------------------------
@@ -216,7 +222,7 @@ def _copy_without(store: Store, name: str, content: Mapping[str, Any], losing: L
     known = {file for file, _ in entries(commits)}
     Store(done.out).commit(Commit(**kept, features=rows))
     done.added["commits"] += len({file for file, _ in entries(commits)} - known)
-    if store.out.resolve() == done.out.resolve():
+    if _whole(store.out) == _whole(done.out):
         (commits / f"{name}.json").unlink()
 
 

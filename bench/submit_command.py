@@ -6,6 +6,7 @@ import argparse
 import math
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -89,8 +90,9 @@ def submit(out: Path, adapter: str, name: str, about: Mapping[str, str]) -> tupl
         if split != "seed" and (value is None or (choice := _one("degradation", split, value, left_out)))
     }
     metrics = _described("metric", config["metric"], left_out)
-    made = board(found, select=[adapter])
-    claims = [claim for claim in _claims(made, plan, adapter) if claim.dataset in sets and claim.of in metrics]
+    own = tuple(t for t in found.tables if t.cell.key in plan["cells"] and t.cell.restorer == adapter)
+    made = board(replace(found, tables=own))
+    claims = [claim for claim in _claims(made) if claim.dataset in sets and claim.of in metrics]
     if not claims:
         raise ConfigError(
             f"adapter={adapter}: no number of it can be claimed; {'; '.join(left_out) or 'none is finite'}"
@@ -157,17 +159,14 @@ def _one(group: str, name: str, config: Mapping[str, Any], left_out: list[str]) 
     return choice
 
 
-def _claims(made: Board, plan: Mapping[str, Any], adapter: str) -> Iterator[Claim]:
-    """Yield the finite numbers of an adapter in the cells of one command."""
-    cells = {table.cell.key: table for table in made.results.tables}
-    places = {(t.cell.dataset, t.cell.protocol): t for key in plan["cells"] if (t := cells.get(key))}
-    splits = {t.cell.split for key in plan["cells"] if (t := cells.get(key))}
+def _claims(made: Board) -> Iterator[Claim]:
+    """Yield the finite numbers of a leaderboard of one restorer."""
     columns = {(shown, metric_id): column for (column, metric_id), shown in made.names.items()}
-    of = {metric.metric_id: metric.name for table in places.values() for metric in table.metrics}
+    of = {metric.metric_id: metric.name for table in made.results.tables for metric in table.metrics}
     for row in made.rows:
-        if row.restorer != adapter or row.value is None or not math.isfinite(row.value) or row.unit == "images":
+        if row.value is None or not math.isfinite(row.value) or row.unit == "images":
             continue
-        if (row.dataset, row.protocol) in places and row.split in splits and row.metric_id in of:
+        if row.metric_id in of:  # the others are made from several metrics
             yield Claim(
                 dataset=row.dataset,
                 split=row.split,

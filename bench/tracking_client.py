@@ -53,10 +53,12 @@ def connect(uri: str | None, out: Path) -> tuple[MlflowClient, str]:
 
     if uri is not None:
         address = _with_driver(uri)
+        _follow(Path(address.removeprefix("sqlite:///")))
         return MlflowClient(address), address
     file = (out / "mlflow.db").resolve()
     address = f"sqlite:///{file.as_posix()}"
     if file.exists():
+        _follow(file)
         return MlflowClient(address), address
     template = home() / "mlflow" / f"{metadata.version('mlflow')}.db"
     if template.is_file():
@@ -78,6 +80,25 @@ def _with_driver(uri: str) -> str:
         if find_spec(driver):
             return f"postgresql+{driver}://{rest}"
     raise ConfigError("mlflow.uri: PostgreSQL needs a driver: pip install 'restorebench[postgres]'")
+
+
+def _follow(file: Path) -> None:
+    """Lead a database that was moved or copied with its `out` to the artifacts beside it, not to those it came from."""
+    artifacts = file.parent / "mlartifacts"
+    if file.name != "mlflow.db" or not file.is_file() or not artifacts.is_dir():
+        return
+    new = artifacts.resolve().as_uri()
+    with contextlib.closing(sqlite3.connect(file)) as database:
+        known = database.execute("SELECT DISTINCT artifact_location FROM experiments").fetchall()
+        for old in {place for (place,) in known if place.startswith("file://") and place.endswith("/mlartifacts")} - {
+            new
+        }:
+            for table, column in (("experiments", "artifact_location"), ("runs", "artifact_uri")):
+                database.execute(
+                    f"UPDATE {table} SET {column} = ? || substr({column}, ?) WHERE substr({column}, 1, ?) = ?",  # noqa: S608 - our own words
+                    (new, len(old) + 1, len(old), old),
+                )
+        database.commit()
 
 
 def _copy(source: Path, target: Path, out: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections import OrderedDict
 from pathlib import Path
 
 import pandas as pd
@@ -114,9 +115,14 @@ def test_a_server_that_does_not_answer_costs_no_result(
     assert (tmp_path / "report" / "leaderboard.csv").exists()
 
 
-def test_a_copied_folder_has_artifacts_of_its_own(tracked: Path, small_faces: Path, tmp_path: Path) -> None:
+def test_a_copied_folder_has_artifacts_of_its_own(
+    tracked: Path, small_faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     copy = Path(shutil.copytree(tracked, tmp_path / "copy"))
     before = artifacts(tracked)
+    monkeypatch.setattr(
+        "mlflow.tracking._tracking_service.utils._artifact_repos_cache", OrderedDict()
+    )  # as in a new process
     run(small_faces, copy, "limit=2", "mlflow.name=copy")
     assert artifacts(tracked) == before
     assert len(artifacts(copy)) > len(before)
