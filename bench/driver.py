@@ -14,6 +14,7 @@ from .evaluate import ShardResult
 from .events import cell_done
 from .files import write_atomic
 from .plan import Job, Plan, Shard
+from .plan_records import read_record
 from .progress import Progress
 from .scoring import NOT_APPLICABLE
 from .spool import Spool
@@ -73,7 +74,7 @@ def record(plan: Plan, store: Store, facts: Mapping[str, Any]) -> dict[str, Any]
     path = store.root / "plans" / f"{plan.key}.json"
     started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     if path.exists():
-        started = json.loads(path.read_bytes())["started"]
+        started = (read_record(path) or {"started": started})["started"]
     content = {
         "key": plan.key,
         "started": started,

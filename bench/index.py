@@ -182,6 +182,14 @@ class Index:
                 connection.execute(f"DELETE FROM keys WHERE {of_commit}", (name,))  # noqa: S608 - fixed text
                 connection.execute("DELETE FROM commits WHERE name = ?", (name,))
 
+    def forget_file(self, name: str) -> None:
+        """Leave out the rows of a file that is gone or damaged."""
+        with self._lock, contextlib.suppress(sqlite3.Error, OSError):
+            self._rows = {key: found for key, found in self._rows.items() if found[1].file != name}
+            connection = self._open(create=False)
+            if connection is not None:
+                connection.execute("DELETE FROM rows WHERE file = (SELECT number FROM files WHERE name = ?)", (name,))
+
     def clear(self) -> None:
         """Throw everything away, to be made again."""
         with self._lock:

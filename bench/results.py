@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
+import logging
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,8 @@ from . import tables
 from .cell import Cell, MetricInfo, digest
 from .errors import StoreError
 from .files import as_object, entries, is_remote
+from .plan_records import read_record
+from .runlog import tell
 from .spec import Spec
 from .tables import FileRows, Stream
 
@@ -115,8 +117,8 @@ def save(out: Path, cell: Cell, metrics: Sequence[MetricInfo], stream: Stream) -
     """
     path = out / "store" / "cells" / f"{cell.key}.parquet"
     with _local(path) as file:
-        if file is not None:
-            old = _table(file, str(path))
+        old = None if file is None else _earlier(file, path)
+        if old is not None:
             metrics, columns = _kept(old, metrics, stream.schema.names)
             if columns:
                 stream = _with_scores(stream, old.rows, columns)
@@ -136,7 +138,7 @@ def load(store: Store) -> Results:
         raise StoreError(f"{store.out}: no finished results; make some with: restorebench run out={store.out}")
     found.sort(key=lambda t: (t.cell.dataset, t.cell.severity, t.cell.split, t.cell.restorer, t.cell.key))
     paths = [store.root / "plans" / name for name, _ in entries(store.root / "plans") if name.endswith(".json")]
-    plans = [json.loads(path.read_bytes()) for path in sorted(paths)]
+    plans = [record for path in sorted(paths) if (record := read_record(path))]
     plans.sort(key=lambda plan: (plan["started"], plan["key"]))
     return Results(store, tuple(found), tuple(plans))
 
@@ -162,9 +164,36 @@ def _stored(store: Store, name: str) -> CellTable:
 def _table(file: Path | bytes, name: str) -> CellTable:
     rows = FileRows(file, name)
     try:
-        return CellTable(Cell(**rows.about["cell"]), _metrics(rows.about["metrics"]), rows)
+        cell, metrics = Cell(**rows.about["cell"]), _metrics(rows.about["metrics"])
+        _refuse_other_kinds(cell)
+        for metric in metrics:
+            _refuse_other_kinds(metric)
+            _refuse_other_kinds(metric.spec)
+        return CellTable(cell, metrics, rows)
     except (KeyError, TypeError, ValueError) as error:
         raise StoreError(f"{name}: damaged ({error}); delete it and run the same command again") from None
+
+
+def _refuse_other_kinds(record: Cell | MetricInfo | Spec) -> None:
+    """Raise TypeError where a field holds another kind than its name promises: somebody else may have written it."""
+    kinds = {"str": str, "int": int, "bool": bool, "Mapping[str, Any]": Mapping}
+    for field in fields(record):
+        kind = kinds.get(str(field.type))
+        value = getattr(record, field.name)
+        if kind and (not isinstance(value, kind) or (kind is int and not -(2**63) <= value < 2**63)):
+            raise TypeError(f"{field.name} is {str(value)[:60]!r}")
+
+
+def _earlier(file: Path, path: Path) -> CellTable | None:
+    """Return an earlier table, or None where it is damaged: its cell is being written anew."""
+    try:
+        old = _table(file, str(path))
+        for _ in old.rows.blocks():
+            pass
+    except StoreError as error:
+        tell("damaged", f"{error}; it is written anew", level=logging.WARNING, file=str(path))
+        return None
+    return old
 
 
 @contextmanager

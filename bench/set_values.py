@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import math
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +23,7 @@ from .api import SetMetric, SetValue
 from .cell import digest, digest_of
 from .errors import StoreError
 from .files import entries
+from .runlog import tell
 from .store import Store, StoredFeatures
 
 Values = Mapping[str, SetValue]
@@ -50,11 +53,17 @@ class SetValues:
         self.values: dict[str, Values] = {}
         self.problems: dict[str, str] = {}
         for name in sorted(name for name, _ in entries(store.root / "sets") if name.endswith(".json")):
-            path = store.root / "sets" / name
+            self._load(store.root / "sets" / name)
+
+    def _load(self, path: Path) -> None:
+        """Read one file; what is damaged is as if it were not there."""
+        try:
             data = path.read_bytes()
             if hashlib.sha256(data).hexdigest() != path.stem:
-                raise StoreError(f"{path}: its bytes are not what its name says; delete it and make the report again")
+                raise ValueError("its bytes are not what its name says")
             self._read(json.loads(data))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            tell("damaged", f"{path}: {error}; its values are computed again", level=logging.WARNING)
 
     def have(self, keys: Sequence[str]) -> NDArray[np.bool_]:
         """Say of every key whether its features are in the store, or were where its values come from."""

@@ -90,6 +90,7 @@ class Store:
         self._put: OrderedDict[str, int] = OrderedDict()
         self._sizes: dict[str, int] | None = None
         self._feature_names: set[str] | None = None
+        self._whole: set[str] = set()
         self._index = Index(index or _index_path(out), self._fill)
         self._fill()
 
@@ -120,7 +121,9 @@ class Store:
                 yield name, error
 
     def _add(self, name: str, content: Mapping[str, Any]) -> None:
-        self._index.add(name, {kind: content[kind] for kind in RECORDS}, content["features"])
+        here = self._listed_features()  # a row whose file is gone must not stand before the one made in its place
+        features = {file: keys for file, keys in content["features"].items() if file in here}
+        self._index.add(name, {kind: content[kind] for kind in RECORDS}, features)
 
     def _read(self, name: str) -> Mapping[str, Any] | None:
         """Read a commit; None, and one more line in `unreadable`, where it is damaged."""
@@ -312,8 +315,30 @@ class Store:
     # -- features -----------------------------------------------------------------------------
 
     def has_features(self, key: str) -> bool:
-        """Say whether the feature row of a key was committed and its file is still there."""
-        return f"features {key}" in self._elsewhere or bool(self.find_features([key]).present[0])
+        """Say whether the feature row of a key was committed and its file is there and whole; if not, make room."""
+        if f"features {key}" in self._elsewhere:
+            return True
+        _, names = self._index.rows([key])
+        return bool(names) and self._is_whole(names[0])
+
+    def _is_whole(self, name: str) -> bool:
+        """Look at a file of feature rows once; one that is gone or damaged is forgotten, so that it is made again."""
+        with self._lock:
+            if name in self._whole:
+                return True
+            if name in self._listed_features():
+                try:
+                    if not is_remote(self.root):  # object storage keeps checksums of its own
+                        self.feature_file(name)
+                except StoreError:
+                    with contextlib.suppress(OSError):
+                        (self.root / "features" / f"{name}.npz").unlink()
+                    self._listed_features().discard(name)
+                else:
+                    self._whole.add(name)
+                    return True
+            self._index.forget_file(name)
+            return False
 
     def find_features(self, keys: Sequence[str]) -> StoredFeatures:
         """Look up the feature rows of keys; those that are not there are left out by `StoredFeatures.present`."""
