@@ -241,18 +241,25 @@ def _copy_named(store: Store, kind: str, done: Merged) -> None:
 
 def _place(source: Path, target: Path, done: Merged, kind: str) -> None:
     """Link or copy a file, unless one of its length is there."""
+    if is_remote(target):
+        if not target.exists():
+            write_atomic(target, source.read_bytes())
+            done.added[kind] += 1
+        return
+    data = source.read_bytes() if is_remote(source) else None
     with contextlib.suppress(FileNotFoundError):
-        if kind == "plans" or target.stat().st_size == source.stat().st_size:
+        length = source.stat().st_size if data is None else len(data)
+        if kind == "plans" or target.stat().st_size == length:
             target.stat()
             return
         target.unlink()
-    with contextlib.suppress(OSError, TypeError):  # another file system, or storage without links
-        target.parent.mkdir(parents=True, exist_ok=True)
-        os.link(source, target)
-        done.added[kind] += 1
-        return
-    write_atomic(target, source.read_bytes(), durable=kind != "images")
     done.added[kind] += 1
+    if data is None:
+        with contextlib.suppress(OSError):  # another file system, or one without links
+            target.parent.mkdir(parents=True, exist_ok=True)
+            os.link(source, target)
+            return
+    write_atomic(target, source.read_bytes() if data is None else data, durable=kind != "images")
 
 
 def _write_table(key: str, several: Sequence[Placed], done: Merged) -> None:

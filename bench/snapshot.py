@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import ConfigError, StoreError
-from .files import entries, write_atomic
+from .files import entries, is_remote, write_atomic
 from .locking import locked
 from .results import CellTable, Results, parse
 from .store import Commit, Store
@@ -72,7 +72,7 @@ def take(results: Results, pictures: Sequence[str], budget: int, report: Mapping
     for sha256 in dict.fromkeys(pictures):
         if store.has_image(sha256):
             path = store.image_path(sha256)
-            budget -= path.stat().st_size
+            budget -= len(path.read_bytes()) if is_remote(path) else path.stat().st_size
             if budget < 0:
                 break
             files[f"images/{sha256[:2]}/{sha256}.png"] = path

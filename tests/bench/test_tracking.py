@@ -14,7 +14,13 @@ from mlflow.tracking import MlflowClient
 import restorebench
 from restorebench.bench.errors import ConfigError, StoreError
 
-SELECTION = ["adapter=[input]", "+adapter.blend._target_=fakes.Blend", "metric=[]", "+metric.mae._target_=fakes.Mae"]
+SELECTION = [
+    "adapter=[input]",
+    "+adapter.blend._target_=fakes.Blend",
+    "metric=[]",
+    "+metric.mae._target_=fakes.Mae",
+    "report.figures.enabled=false",
+]
 
 
 def run(faces: Path, out: Path, *more: str) -> restorebench.bench.commands.RunResult:
