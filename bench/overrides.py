@@ -16,7 +16,7 @@ from .errors import ConfigError
 GROUPS = ("adapter", "dataset", "degradation", "metric", "table")
 
 _PATHS = re.compile(
-    r"^(out|restored|reference|mlflow\.uri|study\.question|checkpoint|report\.table\.(.*\.)?(title|(names|labels)\..+)"
+    r"^(out|restored|reference|mlflow\.uri|study\.question|checkpoint|report\.table\.(.*\.)?(title|(names|labels|titles)\..+)"
     r"|dataset\.(.*\.)?(root|hq|lq|path|names)|metric\.(.*\.)?(checkpoint|reference)"
     r"|adapter\.(.*\.)?(path|checkpoint|root|cwd|command|output|luts|classifier))$"
 )
@@ -33,7 +33,7 @@ _FLAGS_WITH_VALUE = {
     "-p",
 }
 _MAPPING_ITEM = re.compile(r"\s*([^:,{}]+?)\s*:\s*(.*?)\s*(?=,\s*[^:,{}/\\]+\s*:|$)", re.DOTALL)
-_OPEN = re.compile(r"^report\.table\.\w+\.(names|labels|digits|columns_of)(\.|$)")
+_OPEN = re.compile(r"^report\.table\.\w+\.(names|labels|digits|titles|columns_of)(\.|$)")
 """Mappings of a table that take any key."""
 _SELECTION = re.compile(rf"^\+?({'|'.join(GROUPS)})(?:@([\w.]+))?$")
 
@@ -119,7 +119,7 @@ def _complete(key: str, selected: dict[str, list[str]]) -> str:
         return _complete_table(key, selected.get("table", []))
     group, _, rest = key.lstrip("+").partition(".")
     names = selected.get(group, [])
-    if group not in GROUPS or not rest or rest == "seed" or len(names) != 1:
+    if group not in GROUPS or not rest or rest in ("seed", "path") or len(names) != 1:
         return key
     first = rest.partition(".")[0]
     if first in names or "." in rest:

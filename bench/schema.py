@@ -60,6 +60,7 @@ class TableSchema:
     columns_of: dict[str, list[str]] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)
     digits: dict[str, int] = field(default_factory=dict)
+    titles: dict[str, str] = field(default_factory=dict)
     splits: list[str] = field(default_factory=list)
     datasets: list[str] = field(default_factory=list)
     order: list[str] = field(default_factory=list)
@@ -68,7 +69,7 @@ class TableSchema:
     unranked: bool = True
     published: bool = False
     published_by: list[str] = field(default_factory=list)
-    most_columns: int = 16
+    most_columns: int = 12
 
 
 class Faces(Enum):

@@ -94,12 +94,21 @@ def _tables(desk: Desk, units: list[Unit]) -> Iterator[Table]:
         for key in dict.fromkeys(u.key(preset.across) for u in units)
     }
     metrics = {key: _metrics(desk, own, several=len(groups) > 1) for key, own in groups.items()}
-    wide = [key for key in groups if metrics[key]]
-    parts = max(1, math.ceil(sum(len(metrics[key]) for key in wide) / preset.most_columns))
-    each = math.ceil(len(wide) / parts)
-    for start in range(0, len(wide), each or 1):
-        keys = wide[start : start + each]
-        yield _table(desk, {key: groups[key] for key in keys}, {key: metrics[key] for key in keys})
+    for part in _parts({key: names for key, names in metrics.items() if names}, preset.most_columns):
+        yield _table(desk, {key: groups[key] for key in part}, part)
+
+
+def _parts(metrics: Mapping[str, list[str]], most: int) -> Iterator[dict[str, list[str]]]:
+    """Yield the columns of each table: as many groups as fit, equally many in each; a group that does not is cut."""
+    each = max(1, math.ceil(len(metrics) / max(1, math.ceil(sum(map(len, metrics.values())) / most))))
+    keys = list(metrics)
+    for start in range(0, len(keys), each):
+        own = keys[start : start + each]
+        pieces = math.ceil(max(len(metrics[key]) for key in own) / most)
+        for piece in range(pieces):
+            step = {key: math.ceil(len(metrics[key]) / pieces) for key in own}
+            part = {key: metrics[key][piece * step[key] : (piece + 1) * step[key]] for key in own}
+            yield {key: names for key, names in part.items() if names}
 
 
 def _metrics(desk: Desk, units: Sequence[Unit], *, several: bool) -> list[str]:
@@ -137,7 +146,7 @@ def _table(desk: Desk, groups: Mapping[str, list[Unit]], metrics: Mapping[str, l
     titles = dict.fromkeys(unit.key(preset.blocks) for unit in units)
     blocks = [
         Block(
-            title if len(titles) > 1 else "",
+            preset.titles.get(title, title) if len(titles) > 1 else "",
             tuple(make_lines(desk, title, groups, headings, restorers, register)),
         )
         for title in titles
@@ -147,7 +156,7 @@ def _table(desk: Desk, groups: Mapping[str, list[Unit]], metrics: Mapping[str, l
         label="-".join(dict.fromkeys((preset.name, *(unit.grid.dataset for unit in units), units[0].grid.protocol))),
         sheet=_sheet(units),
         about=tuple(_about(desk, units, restorers)),
-        groups=tuple(Group(key if len(groups) > 1 else "", headings[key]) for key in groups),
+        groups=tuple(Group(preset.titles.get(key, key) if len(groups) > 1 else "", headings[key]) for key in groups),
         blocks=tuple(block for block in blocks if block.lines),
         notes=register.texts,
     )

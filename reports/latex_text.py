@@ -19,7 +19,7 @@ _ESCAPES = {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
-    "`": "`{}",
+    "`": "{}`{}",  # after ? and ! it would make them Spanish
     '"': "''",
     "'": "'{}",
     "[": "{[}",  # after a line's end, [ and * would be read as its options

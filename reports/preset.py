@@ -30,6 +30,7 @@ class Preset:
         columns_of: data set -> its own metrics.
         labels: metric -> its heading.
         digits: metric -> decimals.
+        titles: split or data set -> title of its columns or rows.
         splits: splits, in this order.
         datasets: data sets, in this order.
         order: metrics that order the rows; else as in the report.
@@ -53,6 +54,7 @@ class Preset:
     columns_of: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     digits: Mapping[str, int] = field(default_factory=dict)
+    titles: Mapping[str, str] = field(default_factory=dict)
     splits: tuple[str, ...] = ()
     datasets: tuple[str, ...] = ()
     order: tuple[str, ...] = ()
@@ -61,7 +63,7 @@ class Preset:
     unranked: bool = True
     published: bool = False
     published_by: tuple[str, ...] = ()
-    most_columns: int = 16
+    most_columns: int = 12
 
 
 DEFAULT = Preset("default", blocks=SPLIT)

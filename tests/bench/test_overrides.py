@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given
 from hypothesis import strategies as st
 
+from restorebench.bench.configuration import compose_config
 from restorebench.bench.errors import ConfigError
 from restorebench.bench.overrides import normalise
 
@@ -90,3 +93,50 @@ def test_a_second_instance_and_a_sweep_are_allowed() -> None:
 def test_flags_keep_their_values() -> None:
     arguments = ["--config-dir", "my conf", "--cfg", "job", "--config-dir=x", "batch=2"]
     assert normalise(arguments) == arguments
+
+
+class TestTables:
+    def test_report_table_stands_for_the_group(self):
+        assert normalise(["report.table=wide"]) == ["table=wide"]
+        assert normalise(["report.table=[wide,dr2_table]"]) == ["table=[wide,dr2_table]"]
+
+    def test_a_setting_may_be_written_for_the_one_table_that_is_selected(self):
+        assert normalise(["report.table=wide", "report.table.digits.psnr=1"])[1] == "++report.table.wide.digits.psnr=1"
+        assert normalise(["report.table=wide", "report.table.rows=[a]"])[1] == "report.table.wide.rows=[a]"
+        several = ["report.table=[wide,default]", "report.table.wide.intervals=true"]
+        assert normalise(several)[1] == "report.table.wide.intervals=true"
+
+    def test_the_default_counts_as_selected(self):
+        made = normalise(["report.table.intervals=true"], {"table": ["default"]})
+        assert made == ["report.table.default.intervals=true"]
+
+    def test_names_may_hold_any_character(self):
+        (_, made) = normalise(["report.table=wide", "report.table.names.gfpgan=GFP-GAN, v1.4 (ours)"])
+        assert made == "++report.table.wide.names.gfpgan='GFP-GAN, v1.4 (ours)'"
+
+    def test_a_table_selected_twice_is_refused(self):
+        with pytest.raises(ConfigError, match="'wide' is selected twice"):
+            normalise(["report.table=[wide,wide]"])
+
+    @pytest.mark.parametrize("command", ["run", "score", "report"])
+    def test_every_command_that_reports_composes_every_preset_with_its_types(self, command):
+        names = sorted(path.stem for path in (Path(__file__).parents[2] / "conf" / "table").glob("*.yaml"))
+        table = compose_config(command, normalise([f"report.table=[{','.join(names)}]"]))["report"]["table"]
+        assert list(table) == names
+        assert {settings["across"] for settings in table.values()} == {"split", "dataset", "none"}
+
+    @pytest.mark.parametrize(
+        ("argument", "message"),
+        [
+            ("report.table=wid", "table: no choice 'wid'.*Did you mean 'wide'"),
+            ("report.table.default.acros=split", "report.table.default.acros: no such setting.*Did you mean.*across"),
+            ("report.table.default.across=splits", "Invalid value 'splits', expected one of .split, dataset, none"),
+            (
+                "report.table.default.digits.psnr=many",
+                "report.table.default.digits.psnr: 'many' is not of type integer",
+            ),
+        ],
+    )
+    def test_what_is_wrong_is_named(self, argument, message):
+        with pytest.raises(ConfigError, match=message):
+            compose_config("run", normalise([argument], {"table": ["default"]}))

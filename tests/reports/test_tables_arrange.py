@@ -138,11 +138,25 @@ def test_a_table_too_wide_for_a_page_goes_on_below_between_its_groups(study):
     assert first.label != second.label
 
 
+def test_a_group_too_wide_for_a_page_is_cut_into_equal_parts(writer):
+    names = [f"m{i}" for i in range(7)]
+    writer.cell("a", {name: [1.0, 2.0] for name in names})
+    parts = tables(board(writer.load()), Preset("p", most_columns=3))
+    assert [[h.metric for h in part.headings] for part in parts] == [names[:3], names[3:6], names[6:]]
+
+
 def test_cards_and_presets_name_the_rows(study):
     by_card = only(study, Preset("p", across=SPLIT, card_names=True, names={"d": "Ours"}))
     assert {line.restorer: line.name for line in by_card.blocks[0].lines} == {
         "a": "The a", "b": "The b", "c_1": "The c_1", "d": "Ours", "reference": "Reference"
     }  # fmt: skip
+
+
+def test_splits_and_sets_have_titles_of_their_own(study):
+    across = only(study, Preset("p", across=SPLIT, titles={"mild": "Mild"}))
+    assert [group.title for group in across.groups] == ["Mild", "severe"]
+    blocks = only(study, Preset("p", blocks=SPLIT, titles={"severe": "Severe"}))
+    assert [block.title for block in blocks.blocks] == ["mild", "Severe"]
 
 
 def test_two_restorers_of_one_card_keep_the_names_that_tell_them_apart(writer):
