@@ -143,6 +143,19 @@ def load(store: Store) -> Results:
     return Results(store, tuple(found), tuple(plans))
 
 
+def verify(store: Store) -> Iterator[str]:
+    """Read every table and every record of a command; yield one line for each that is damaged."""
+    for name in sorted(name for name, _ in entries(store.root / "cells") if name.endswith(".parquet")):
+        try:
+            for _ in _stored(store, name).rows.blocks():
+                pass
+        except StoreError as error:
+            yield str(error)
+    for name in sorted(name for name, _ in entries(store.root / "plans") if name.endswith(".json")):
+        if read_record(store.root / "plans" / name) is None:
+            yield f"{store.root / 'plans' / name}: no record of a command; run the same command again"
+
+
 def parse(data: bytes) -> CellTable:
     """Read a cell's table from the bytes of its file; raises nearly anything when they are something else."""
     return _table(data, "a table")

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from restorebench.bench import doctor
+from restorebench.bench import doctor, machine
 from restorebench.bench.errors import StoreError
 from restorebench.bench.store import Commit, Store
 from restorebench.bench.weights.catalogue import entry
@@ -65,7 +65,7 @@ def test_a_check_that_breaks_is_a_finding_and_the_others_are_still_made(monkeypa
     def broken() -> list[object]:
         raise OSError("disk on fire")
 
-    monkeypatch.setattr(doctor.weights, "verify", broken)
+    monkeypatch.setattr(machine.weights, "verify", broken)
     checks = doctor.examine()
     assert found(checks, "weights").status == "fail"
     assert "disk on fire" in found(checks, "weights").found
@@ -77,6 +77,59 @@ def test_the_json_form_carries_checks_and_environment(empty_home: Path, capsys: 
     data = json.loads(capsys.readouterr().out)
     assert {check["name"] for check in data["checks"]} >= {"python", "torch", "opencv", "mlflow", "weights"}
     assert data["environment"]["versions"]["torch"]
+
+
+def test_the_json_form_is_stable(empty_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    doctor.main(["--json"])
+    data = json.loads(capsys.readouterr().out)
+    assert (data["schema"], data["ok"]) == (1, True)
+    assert [set(check) for check in data["checks"]] == [{"name", "status", "found", "advice"}] * len(data["checks"])
+    names = [
+        "python",
+        "torch",
+        "gpu",
+        "memory",
+        "opencv",
+        "mlflow",
+        "space for results",
+        "space for weights",
+        "weights",
+    ]
+    assert [check["name"] for check in data["checks"]][:10] == [*names, "data sets"]
+    assert {check["status"] for check in data["checks"]} <= {"ok", "warn", "fail"}
+
+
+def test_an_extra_that_is_not_installed_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(machine.EXTRAS, "ray", ("no_such_module", "executor=ray"))
+    extra = found(doctor.examine(), "extra ray")
+    assert extra.status == "ok"
+    assert "not installed" in extra.found
+    assert extra.advice == "pip install 'restorebench[ray]'"
+
+
+def test_little_memory_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "_memory_gib", lambda: (0.5, 8.0))
+    memory = found(doctor.examine(), "memory")
+    assert memory.status == "warn"
+    assert "batch" in memory.advice
+
+
+def test_a_folder_that_refuses_a_file_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: object, **more: object) -> object:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(machine.tempfile, "NamedTemporaryFile", refuse)
+    room = found(doctor.examine(tmp_path), "space for results")
+    assert room.status == "fail"
+    assert "Read-only file system" in room.found
+
+
+def test_a_damaged_record_of_a_command_is_found(out: Path) -> None:
+    plans = out / "store" / "plans"
+    plans.mkdir()
+    (plans / "a.json").write_text("{")
+    (problem,) = doctor.examine_store(out)
+    assert "a.json" in problem.found
 
 
 def test_an_intact_store_passes(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
