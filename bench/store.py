@@ -21,10 +21,9 @@ import os
 import tempfile
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +35,7 @@ from .files import as_object, entries, is_remote, write_atomic
 from .images import Pixels, encode_png, pixel_digest
 from .images import decode as decode_image
 from .index import Index
+from .records import Learnt, Records, StoredFeatures, floats
 from .weights import home
 
 __all__ = ["Commit", "Records", "Store", "StoredFeatures"]
@@ -46,16 +46,11 @@ _OPEN = 128
 _LEARNT = 1024
 """Commits of other processes that are remembered; by then the driver has written them."""
 
-_BLOCK = 1024
-"""Feature rows that are handed out together."""
-
 _FETCHED = 256
 """Commits in memory while the index is made."""
 
 _PUT = 16_384
 """Images that this process wrote and that it remembers until they are committed."""
-
-Record = TypeVar("Record")
 
 
 class Store:
@@ -80,13 +75,12 @@ class Store:
         self.files = Records[list[Any]](self, "files")
         self.degraded = Records[dict[str, Any]](self, "degraded")
         self.restored = Records[dict[str, Any]](self, "restored")
-        self.scores = Records[dict[str, float]](self, "scores", _floats)
+        self.scores = Records[dict[str, float]](self, "scores", floats)
         self._images = Records[int](self, "images")
         self._scratch: tempfile.TemporaryDirectory[str] | None = None
         self._lock = threading.RLock()
         self._open: OrderedDict[str, Mapping[str, Any]] = OrderedDict()
-        self._learnt: OrderedDict[str, Mapping[str, Any]] = OrderedDict()
-        self._elsewhere: dict[str, str] = {}  # kind and key -> name in `_learnt`
+        self._learnt = Learnt(_LEARNT)
         self._put: OrderedDict[str, int] = OrderedDict()
         self._sizes: dict[str, int] | None = None
         self._feature_names: set[str] | None = None
@@ -156,9 +150,9 @@ class Store:
     def record(self, kind: str, key: str) -> Any:
         """Return what some commit says about a key, or None."""
         with self._lock:
-            learnt = self._elsewhere.get(f"{kind} {key}")
+            learnt = self._learnt.get(kind, key)
             if learnt is not None:
-                return self._learnt[learnt][kind][key]
+                return learnt
             name = self._index.find(kind, key)
             if name is None:
                 return None
@@ -208,15 +202,7 @@ class Store:
     def learn(self, commit: Commit) -> None:
         """Remember what another process is going to commit; writes nothing."""
         with self._lock:
-            name = f"{len(self._learnt)} {id(commit)}"
-            self._learnt[name] = vars(commit)
-            self._elsewhere.update({f"{kind} {key}": name for kind, keys in vars(commit).items() for key in keys})
-            while len(self._learnt) > _LEARNT:
-                oldest, content = self._learnt.popitem(last=False)
-                for kind, keys in content.items():
-                    for key in keys:
-                        if self._elsewhere.get(f"{kind} {key}") == oldest:
-                            del self._elsewhere[f"{kind} {key}"]
+            self._learnt.add(vars(commit))
 
     def _write_features(self, rows: NDArray[np.float32]) -> str:
         buffer = io.BytesIO()
@@ -316,7 +302,7 @@ class Store:
 
     def has_features(self, key: str) -> bool:
         """Say whether the feature row of a key was committed and its file is there and whole; if not, make room."""
-        if f"features {key}" in self._elsewhere:
+        if self._learnt.get("features", key) is not None:
             return True
         _, names = self._index.rows([key])
         return bool(names) and self._is_whole(names[0])
@@ -411,76 +397,6 @@ class Store:
                     self.image(sha256)
                 except ImageError as error:
                     yield str(error)
-
-
-class Records(Generic[Record]):
-    """Records of one kind: looked up one by one, never held all at once."""
-
-    def __init__(self, store: Store, kind: str, decoded: Callable[[Any], Record] = lambda record: record) -> None:
-        self._store = store
-        self._kind = kind
-        self._decoded = decoded
-
-    def get(self, key: str) -> Record | None:
-        """Return the record of a key, or None."""
-        found = self._store.record(self._kind, key)
-        return None if found is None else self._decoded(found)
-
-    def __contains__(self, key: str) -> bool:
-        return self.get(key) is not None
-
-    def __getitem__(self, key: str) -> Record:
-        found = self.get(key)
-        if found is None:
-            raise KeyError(key)
-        return found
-
-
-class StoredFeatures:
-    """Feature rows that are read from the store block by block; memory holds one block at a time.
-
-    Attributes:
-        present: `(n,)`, False where a key has no row; only a part without such rows can be read.
-    """
-
-    def __init__(self, store: Store, places: NDArray[np.int64], names: Sequence[str]) -> None:
-        self._store = store
-        self._places = places
-        self._names = names
-        self.present = places[:, 0] >= 0
-
-    def __len__(self) -> int:
-        return len(self._places)
-
-    def take(self, chosen: NDArray[Any]) -> StoredFeatures:
-        """Return some of the rows, by mask or by number."""
-        return StoredFeatures(self._store, self._places[chosen], self._names)
-
-    def blocks(self) -> Iterator[NDArray[np.float32]]:
-        """Yield `(n, D)` blocks in the order of the keys."""
-        parts: list[NDArray[np.float32]] = []
-        held = 0
-        for file, rows in self._runs():
-            part = self._store.feature_file(self._names[file])[rows]
-            if parts and held + len(part) > _BLOCK:
-                yield np.concatenate(parts)
-                parts, held = [], 0
-            parts.append(part)
-            held += len(part)
-        if parts:
-            yield np.concatenate(parts)
-
-    def _runs(self) -> Iterator[tuple[int, NDArray[np.int64]]]:
-        """Yield number of the file and rows for each run of keys in one file."""
-        files = self._places[:, 0]
-        starts = [0, *(np.flatnonzero(np.diff(files)) + 1).tolist(), len(files)]
-        for start, stop in pairwise(starts):
-            if stop > start:
-                yield int(files[start]), self._places[start:stop, 1]
-
-
-def _floats(values: Mapping[str, float | str]) -> dict[str, float]:
-    return {name: float(value) for name, value in values.items()}
 
 
 def _index_path(out: Path) -> Path:

@@ -223,7 +223,7 @@ def test_what_was_learnt_is_known_until_there_is_too_much_of_it(
         store.learn(Commit(scores={f"s{i}": {"psnr": float(i)}}, features={f"{i:032}": np.zeros(2, np.float32)}))
     assert [store.scores.get(f"s{i}") for i in range(5)] == [None, None, *({"psnr": float(i)} for i in (2, 3, 4))]
     assert [store.has_features(f"{i:032}") for i in range(5)] == [False, False, True, True, True]
-    assert len(store._elsewhere) == 6
+    assert len(store._learnt) == 6
 
 
 def test_threads_may_ask_while_another_commits(out: Path, expected: list[object]) -> None:
