@@ -90,7 +90,9 @@ CELLS = {
     "an unknown field": lambda told: told["cell"].update(more=1),
     "names of the wrong kind": lambda told: told["cell"].update(restorer=7, dataset=None, split=["x"]),
     "names that climb": lambda told: told["cell"].update(restorer="../../canary", dataset="../../canary", split="../x"),
-    "names that are scripts": lambda told: told["cell"].update(restorer="<script>", dataset="\\input{canary}", split="$x$"),
+    "names that are scripts": lambda told: told["cell"].update(
+        restorer="<script>", dataset="\\input{canary}", split="$x$"
+    ),
     "a card of another kind": lambda told: told["cell"].update(card="x", dataset_card=[]),
     "no metrics": lambda told: told.update(metrics=[]),
     "metrics of another kind": lambda told: told.update(metrics={"a": 1}),
@@ -122,7 +124,9 @@ COMMITS = {
     "costs without sense": lambda c: c["restored"].update(
         {key: {**record, "cost": {"evil": 1}, "seconds": "x"} for key, record in c["restored"].items()}
     ),
-    "sizes without sense": lambda c: c.update(files={key: [record[0], -1, 10**9] for key, record in c["files"].items()}),
+    "sizes without sense": lambda c: c.update(
+        files={key: [record[0], -1, 10**9] for key, record in c["files"].items()}
+    ),
 }
 
 
@@ -142,7 +146,9 @@ PLANS = {
     "nothing": "{}",
     "wrong kinds": json.dumps({"key": 1, "started": [], "cells": 7, "metrics": {}, "skipped": "x", "weights": 3}),
     "deep": "[" * 5000,
-    "a command that is HTML": json.dumps({"key": "0" * 32, "started": "x", "command": ["<script>alert(1)</script>"], "cells": []}),
+    "a command that is HTML": json.dumps(
+        {"key": "0" * 32, "started": "x", "command": ["<script>alert(1)</script>"], "cells": []}
+    ),
 }
 
 

@@ -49,7 +49,16 @@ class Fault(NamedTuple):
     how: str
 
 
-_planned: Fault | None = None
+def _of_worker() -> Fault | None:
+    """Return the fault that a worker process finds in its environment when it imports this module."""
+    told = os.environ.get("FRAGILE_WORKER_FAULT")
+    if not told:
+        return None
+    point, passage, how = told.split(",")
+    return Fault(point, int(passage), how)
+
+
+_planned: Fault | None = _of_worker()
 _passages: Counter[str] = Counter()
 
 
@@ -93,7 +102,16 @@ def passing(point: str) -> Iterator[None]:
 
 
 def die() -> None:
-    """Kill this process, as the system does when memory is short: nothing is flushed or cleaned up."""
+    """Kill this process, as the system does when memory is short: nothing is flushed or cleaned up.
+
+    With FRAGILE_ONCE, the name of a file, only the first process that comes here dies.
+    """
+    once = os.environ.get("FRAGILE_ONCE")
+    if once:
+        try:
+            os.close(os.open(once, os.O_CREAT | os.O_EXCL))
+        except FileExistsError:
+            return
     os.kill(os.getpid(), signal.SIGKILL)
 
 
