@@ -65,12 +65,17 @@ def _of_table(table: Grid, spent: pd.DataFrame, metrics: Sequence[str]) -> Itera
     yield (*place, "robustness"), curves.draw(table, order)
     if metrics:
         yield (*place, "tradeoff"), tradeoff.draw_metrics(table, [metrics[0], *_partners(metrics)])
-        yield (*place, "cost"), tradeoff.draw_costs(spent, table, metrics)
+        yield (*place, "cost"), tradeoff.draw_costs(spent, table, [metrics[0], *_looks(metrics)])
 
 
 def _partners(metrics: Sequence[str]) -> list[str]:
     """Put identity first: what a restorer gains in looks it may pay for in likeness."""
     return sorted(metrics[1:], key=lambda name: not name.startswith(("identity", "deg")))
+
+
+def _looks(metrics: Sequence[str]) -> list[str]:
+    """Put NIQE first: what a reader sees at once is what time is spent on."""
+    return sorted(metrics[1:], key=lambda name: not name.startswith("niqe"))
 
 
 def _of_splits(board: Board, table: Grid, pairs: Sequence[Pair], metrics: Sequence[str]) -> Iterator[Named]:
