@@ -62,7 +62,7 @@ def media(store: Store, listed: Sequence[Listing], report: Path) -> Media:
             _place(store.image_path(sha256), folder / sha256[:2] / f"{sha256}.png")
     except OSError as error:
         raise StoreError(f"{folder}: cannot be written ({error.strerror or error})") from None
-    return Media(f"{_FOLDER}/", there)
+    return Media(f"{_FOLDER}/" if there else "", there)
 
 
 def pictures(listed: Iterable[Listing]) -> Iterator[str]:

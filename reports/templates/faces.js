@@ -134,26 +134,28 @@ function pick(side, name) {
   drawFace();
 }
 
+/** Where the focus is inside an element that is about to be filled anew. */
+function focusIn(place) {
+  const active = document.activeElement;
+  if (active === place || !place.contains(active)) return "";
+  const named = ["handle", "previous", "next"].find((name) => active.classList.contains(name));
+  return named ? `.${named}:not(:disabled)` : active.matches("select") ? `select[aria-label="${active.ariaLabel}"]` : "input[type=checkbox]";
+}
+
 function drawFace() {
   const image = state.image;
   const all = columns();
-  if (!all.length || !set().samples.length) return panel.replaceChildren(h("p", { class: "small" }, "No pictures were kept for this split."));
+  if (!set().samples.length) return panel.replaceChildren(h("p", { class: "small" }, "No images."));
   const names = all.map((one) => [one.name, one.name]);
   const has = (name) => all.some((one) => one.name === name);
-  if (!has(sides.left)) sides.left = all[0].name;
+  if (!has(sides.left)) sides.left = all[0]?.name;
   const first = all.find((one) => one.kind === "made") ?? all[all.length - 1];
-  if (!has(sides.right)) sides.right = has(state.restorer) ? state.restorer : first.name;
+  if (!has(sides.right)) sides.right = has(state.restorer) ? state.restorer : first?.name;
   const [left, right] = [sides.left, sides.right].map((name) => all.find((one) => one.name === name));
   const at = ordered.indexOf(image);
   const label = metric() ? known.metrics[metric()].label : "";
   const hard = ranked.indexOf(image) + 1;
-  const full = h("input", { type: "checkbox" });
-  full.checked = fullSize.wanted;
-  full.addEventListener("change", () => {
-    fullSize.wanted = full.checked;
-    drawFace();
-  });
-  const focus = document.activeElement?.closest?.(".face") ? (document.activeElement.className || document.activeElement.getAttribute("aria-label")) : null;
+  const focused = focusIn(panel);
   panel.replaceChildren(
     h(
       "div",
@@ -162,22 +164,34 @@ function drawFace() {
       h("div", {}, h("h3", { "aria-live": "polite" }, set().samples[image]), h("p", { class: "small" }, `${split()}; number ${hard} of ${ranked.length} from the hardest by ${label}${state.restorer ? ` of ${state.restorer}` : ""}`)),
       h("button", { type: "button", class: "quiet next", "aria-label": "Next face", disabled: at >= ordered.length - 1, onclick: () => step(1) }, "›"),
     ),
-    h(
-      "div",
-      { class: "compare" },
-      slider(picture(image, left), picture(image, right), [left.name, right.name]),
-      h(
-        "div",
-        { class: "beside" },
-        h("div", { class: "controls" }, choice("Left", names, left.name, (name) => pick("left", name)), choice("Right", names, right.name, (name) => pick("right", name)), known.media && h("label", { class: "check" }, full, "full PNG")),
-        closeUps(image, left, right),
-        facesAtScore(image, right),
-      ),
-    ),
-    sheet(image),
+    all.length ? compare(image, left, right, names) : h("p", { class: "small" }, "No pictures were kept for this split."),
+    all.length ? sheet(image) : "",
     scoreTable(image),
   );
-  if (focus) panel.querySelector(focus.startsWith?.("quiet") ? `.${focus.split(" ")[1]}` : ".handle")?.focus({ preventScroll: true });
+  if (focused) (panel.querySelector(focused) ?? panel).focus({ preventScroll: true });
+}
+
+/** Two pictures to compare, and beside them the choice of both, eyes and mouth, and scores. */
+function compare(image, left, right, names) {
+  const full = h("input", { type: "checkbox" });
+  full.checked = fullSize.wanted;
+  full.addEventListener("change", () => {
+    fullSize.wanted = full.checked;
+    drawFace();
+  });
+  const choices = h(
+    "div",
+    { class: "controls" },
+    choice("Left", names, left.name, (name) => pick("left", name)),
+    choice("Right", names, right.name, (name) => pick("right", name)),
+    known.media && h("label", { class: "check" }, full, "full PNG"),
+  );
+  return h(
+    "div",
+    { class: "compare" },
+    slider(picture(image, left), picture(image, right), [left.name, right.name]),
+    h("div", { class: "beside" }, choices, closeUps(image, left, right), facesAtScore(image, right)),
+  );
 }
 
 function closeUps(image, left, right) {
@@ -198,7 +212,7 @@ function facesAtScore(image, column) {
       ? null
       : h("div", {}, h("dt", {}, titled(name)), h("dd", {}, h("b", {}, written(value, name)), h("span", { class: "faint" }, ` mean ${written(mean, name)}${place ? ` · place ${place} of ${competitors().length}` : ""}`)));
   });
-  return h("dl", { class: "own" }, h("div", { class: "own-head" }, column.name), rows);
+  return h("div", { class: "own" }, h("p", { class: "own-head" }, column.name), h("dl", {}, rows));
 }
 
 if (viewer) {

@@ -16,7 +16,7 @@ function drawPairs() {
     drawn += on;
   }
   pairsPlace.querySelector(".ranked").hidden = !drawn;
-  const place = pairsPlace.querySelector(".scroll");
+  const place = pairsPlace.querySelector(".pair-table");
   if (!rows.length) return place.replaceChildren(h("p", { class: "small" }, "No pair of ranked restorers has scores of the same images by this metric here."));
   const titles = ["First", "Second", "n", "Difference", "95 % interval", "p, corrected", "r", "d", "Needed", "Better"];
   const head = titles.map((title, i) => h("th", { scope: "col", class: i > 1 && i < 9 ? "number" : null }, title));

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,11 +10,14 @@ from handmade import Writer, picture, table_metric
 from playwright.sync_api import expect
 
 from restorebench.reports.build import build
+from restorebench.reports.choices import Choices, FigureChoices
 
 pytestmark = pytest.mark.browser
 
 EVIL = "<img src=x onerror=alert(1)>"
 SIZES = ("desktop", "phone")
+PLAIN = Choices(figures=FigureChoices(enabled=False))
+"""The page alone, without the figures beside it."""
 
 
 def names(page, table: str = "table.board >> nth=0") -> list[str]:
@@ -164,6 +166,8 @@ def test_a_face_is_chosen_from_the_list_by_search_and_by_arrow_keys(opened, real
     page.locator(".face").focus()
     page.keyboard.press("ArrowRight" if at + 1 < len(listed) else "ArrowLeft")
     expect(title).to_have_text(listed[at + 1 if at + 1 < len(listed) else at - 1])
+    page.keyboard.press("ArrowLeft" if at + 1 < len(listed) else "ArrowRight")
+    expect(title).to_have_text("henner")
     page.locator(".faces").focus()
     page.keyboard.press("Home")
     expect(title).to_have_text(listed[0])
@@ -339,7 +343,7 @@ def test_hostile_names_do_nothing(opened, tmp_path, size):
                 dataset_card={"licence": EVIL, "note": closing},
             )
     writer.plan(command=[EVIL, closing], environment={EVIL: closing}, config={EVIL: closing})
-    page_file = build(writer.out).paths["index.html"]
+    page_file = build(writer.out, shown=PLAIN).paths["index.html"]
     watched = opened(page_file, size)
     page = watched.page
     for sample in samples:
@@ -354,10 +358,9 @@ def test_hostile_names_do_nothing(opened, tmp_path, size):
     watched.keep(f"hostile-{size}")
 
 
-@pytest.fixture(scope="session")
-def large(tmp_path_factory) -> Path:
-    """`index.html` of 2,000 images, eight restorers, three splits and ten metrics, with pictures of ten faces."""
-    writer = Writer(tmp_path_factory.mktemp("large"))
+def test_two_thousand_images_of_eight_restorers_open_in_three_seconds(chromium, opened, tmp_path):
+    """Three splits and ten metrics; ten of the faces have pictures."""
+    writer = Writer(tmp_path / "out")
     rng = np.random.default_rng(0)
     count = 2000
     samples = [f"celeba/{i:05}" for i in range(count)]
@@ -370,15 +373,11 @@ def large(tmp_path_factory) -> Path:
         for i in range(8):
             pixels = {s: {**own, "restored": picture(writer, rng, size=(64, 64))} for s, own in drawn.items()}
             values = {m.name: 0.5 + 0.03 * i - 0.1 * severity + hard + rng.normal(0, 0.1, count) for m in metrics}
-            writer.cell(
-                f"restorer{i}", values, metrics=metrics, samples=samples, split=split, severity=severity, pixels=pixels
-            )
-    return build(writer.out).paths["index.html"]
-
-
-def test_two_thousand_images_of_eight_restorers_open_in_three_seconds(chromium, opened, large):
+            place = {"split": split, "severity": severity, "samples": samples, "pixels": pixels}
+            writer.cell(f"restorer{i}", values, metrics=metrics, **place)
+    large = build(writer.out, shown=PLAIN).paths["index.html"]
     assert large.stat().st_size < 15_000_000
-    opened(large).keep("large")
+
     took = []
     for _ in range(5):
         page = chromium.new_page(viewport={"width": 1280, "height": 900})
@@ -390,9 +389,9 @@ def test_two_thousand_images_of_eight_restorers_open_in_three_seconds(chromium, 
         page.close()
     assert min(took) < 3, took
 
-
-def test_a_face_of_two_thousand_is_found_by_search(opened, large):
-    page = opened(large).page
+    watched = opened(large)
+    watched.keep("large")
+    page = watched.page
     expect(page.locator("#faces .chooser .small")).to_contain_text("2000 faces, 200 listed")
     page.get_by_label("Search faces").fill("01234")
     page.locator(".faces li").first.click()
@@ -400,6 +399,34 @@ def test_a_face_of_two_thousand_is_found_by_search(opened, large):
     assert page.locator("#viewer table.single tbody tr").count() == 8
 
 
-def test_two_builds_give_the_same_page(large):
-    before = large.read_bytes()
-    assert build(large.parent.parent).paths["index.html"].read_bytes() == before
+def test_two_builds_give_the_same_page(real):
+    before = real.read_bytes()
+    assert build(real.parent.parent, sort=["lpips_alex", "psnr"]).paths["index.html"].read_bytes() == before
+
+
+def test_data_sets_are_switched_with_everything_that_belongs_to_them(opened, tmp_path):
+    writer = Writer(tmp_path / "out")
+    rng = np.random.default_rng(0)
+    for dataset, samples in (("lfw", ["x", "y"]), ("celeba", ["p", "q", "r"])):
+        for name in ("a", "b"):
+            pixels = {s: {n: picture(writer, rng, size=(32, 32)) for n in ("hq", "lq", "restored")} for s in samples}
+            values = rng.normal(25, 1, len(samples))
+            writer.cell(name, {"psnr": values}, samples=samples, pixels=pixels, dataset=dataset, split=f"{dataset}_lq")
+    page = opened(build(writer.out, shown=PLAIN).paths["index.html"]).page
+    expect(page.locator("#leaderboard .set:visible")).to_have_count(1)
+    page.locator("#switch").get_by_label("Data").select_option(label="lfw")
+    expect(page.locator("#leaderboard .set:visible h3")).to_have_text("lfw")
+    expect(page.locator("#switch").get_by_label("Split").locator("option")).to_have_text(["all", "lfw_lq"])
+    assert set(page.locator(".faces li .face-name").all_inner_texts()) <= {"x", "y"}
+    expect(page.locator("#pairs .now")).to_contain_text("lfw · lfw_lq")
+    assert page.locator("#viewer img").count() > 4
+
+
+def test_a_run_that_kept_no_pictures_still_shows_its_scores(opened, tmp_path):
+    writer = Writer(tmp_path / "out")
+    for name in ("a", "b"):
+        writer.cell(name, {"psnr": [1.0, 2.0, 3.0]})
+    page = opened(build(writer.out, shown=PLAIN).paths["index.html"]).page
+    assert page.locator("#viewer table.single tbody tr").count() == 2
+    assert page.locator("#spread .dot").count() == 6
+    assert page.locator("#viewer img").count() == 0
