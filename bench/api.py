@@ -99,7 +99,8 @@ class Degradation(Protocol):
     """A random degradation; equal image and generator state give equal bytes.
 
     `version` is raised when the output changes.  `key` names the draws: two degradations of one key
-    draw the same numbers for the same sample, which is how an alias of a split makes equal images.
+    draw the same numbers for the same sample, which is how an alias of a split makes equal images.  One that can
+    degrade several images at once also offers `batch(images, generators) -> list[Degraded]`, equal to single calls.
     """
 
     version: int

@@ -26,6 +26,12 @@ CONFIG_MODULE = "restorebench.conf"
 _CONF = Path(__file__).parent.parent / "conf"
 
 _FOLDER_OF_RESULTS = "restorebench.adapters.folder.Folder"
+_REFERENCE_PATH = "restorebench.datasets.degradation.Pipeline"
+_BATCHED_PATH = "restorebench.datasets.batched.BatchedPipeline"
+_PATHS = {"opencv": "", "torch_cpu": "cpu", "torch_cuda": "cuda"}
+DEGRADATION_SETTINGS = ("seed", "path")
+"""Keys of the group `degradation` that are settings of all splits, not splits."""
+
 _FOLDER_OF_IMAGES = "restorebench.datasets.folder.Folder"
 
 
@@ -221,14 +227,26 @@ def splits(group: Mapping[str, Any]) -> dict[str, Spec | None]:
         ConfigError: a setting is wrong, or two sweeps make a split of one name.
     """
     found: dict[str, Spec | None] = {}
+    path = str(group.get("path", "opencv"))
+    if path not in _PATHS:
+        raise ConfigError(f"degradation.path: '{path}' is not {', '.join(_PATHS)}{suggest(path, _PATHS)}")
     for name, config in group.items():
-        if name == "seed":
+        if name in DEGRADATION_SETTINGS:
             continue
         for split, spec in _levels(name, config).items():
             if split in found:
                 raise ConfigError(f"degradation.{name}: split '{split}' is selected twice")
-            found[split] = spec
+            found[split] = _on_path(split, spec, path)
     return found
+
+
+def _on_path(split: str, spec: Spec | None, path: str) -> Spec | None:
+    """Move a degradation to the batched path, whose images are others and whose identity says so."""
+    if spec is None or path == "opencv":
+        return spec
+    if spec.target != _REFERENCE_PATH:
+        raise ConfigError(f"degradation.{split}: {spec.target} has no batched form; use degradation.path=opencv")
+    return Spec.of({"_target_": _BATCHED_PATH, **spec.arguments, "device": _PATHS[path]}, f"degradation.{split}")
 
 
 def _levels(name: str, config: Mapping[str, Any] | None) -> dict[str, Spec | None]:

@@ -15,6 +15,7 @@ from ..reports.leaderboard import Board, board
 from . import results
 from .arguments import spelled
 from .choice import Choice, describe, spec
+from .configuration import DEGRADATION_SETTINGS
 from .errors import ConfigError, StoreError, suggest
 from .files import as_path, write_atomic
 from .shipped import named, targets, unsafe
@@ -82,12 +83,14 @@ def submit(out: Path, adapter: str, name: str, about: Mapping[str, str]) -> tupl
     plan = _plan(found, adapter)
     config = plan["config"]
     chosen = describe("adapter", adapter, config["adapter"][adapter])
+    if config["degradation"].get("path", "opencv") != "opencv":
+        raise ConfigError("degradation.path: a submission is checked on the reference path; run with degradation.path=opencv")
     left_out: list[str] = []
     sets = _described("dataset", _by_card(config["dataset"]), left_out)
     degradations = {
         split: None if value is None else choice
         for split, value in config["degradation"].items()
-        if split != "seed" and (value is None or (choice := _one("degradation", split, value, left_out)))
+        if split not in DEGRADATION_SETTINGS and (value is None or (choice := _one("degradation", split, value, left_out)))
     }
     metrics = _described("metric", config["metric"], left_out)
     own = tuple(t for t in found.tables if t.cell.key in plan["cells"] and t.cell.restorer == adapter)

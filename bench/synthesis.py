@@ -8,9 +8,10 @@ out/<split>/parameters.parquet  one row an image, see `COLUMNS`
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
@@ -21,7 +22,7 @@ import pyarrow.parquet as pq
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from .api import Degradation, Sample
+from .api import Degradation, Degraded, Sample
 from .errors import ConfigError, DatasetError, ImageError, RestorebenchError, StoreError, listing
 from .files import write_atomic
 from .identity import split_id
@@ -48,6 +49,7 @@ COLUMNS = {
 }
 """Columns of `parameters.parquet` besides the parameters drawn, such as `blur_sigma_x`."""
 
+_TOGETHER = 16  # images that a batched degradation gets at once
 _ROWS = 256  # rows held as Python objects at a time; a finished block is compact
 
 
@@ -80,11 +82,31 @@ class _Writer:
     keep_native: bool
     facts: dict[str, Any]
 
-    def __call__(self, sample: Sample) -> tuple[dict[str, Any], bool]:
-        """Return the sample's row, and whether any of its files changed."""
+    def ahead(self, samples: Sequence[Sample]) -> dict[str, tuple[Pixels, Degraded]]:
+        """Degrade samples together, if the degradation can: id -> reference and result.
+
+        Nothing is returned where any of them cannot be read or degraded; one by one, each then gets its own error.
+        """
+        batch = getattr(self.degradation, "batch", None)
+        if batch is None:
+            return {}
+        try:
+            hqs = [read(sample.hq) for sample in samples if sample.hq is not None]
+            made = batch(hqs, [self._generator(sample) for sample in samples])
+            return dict(zip((sample.id for sample in samples), zip(hqs, made, strict=True), strict=True))
+        except (ImageError, ValueError):
+            return {}
+
+    def _generator(self, sample: Sample) -> np.random.Generator:
+        return numpy_generator(self.seed, "degradation", self.degradation.key, sample.id)
+
+    def __call__(
+        self, sample: Sample, made: Mapping[str, tuple[Pixels, Degraded]] | None = None
+    ) -> tuple[dict[str, Any], bool]:
+        """Return the sample's row, and whether any of its files changed; `made` is what `ahead` returned."""
         row = {**self.facts, "id": sample.id}
         try:
-            images, found = self._degrade(sample)
+            images, found = self._degrade(sample, (made or {}).get(sample.id))
         except ImageError as error:
             return self._failed(row, str(error)), False
         except RestorebenchError:
@@ -94,16 +116,17 @@ class _Writer:
         changed = [self._write(part, sample.id, image) for part, image in images.items()]
         return {**found, **row, "status": "ok"}, any(changed)
 
-    def _degrade(self, sample: Sample) -> tuple[dict[str, Pixels], dict[str, Any]]:
+    def _degrade(
+        self, sample: Sample, made: tuple[Pixels, Degraded] | None
+    ) -> tuple[dict[str, Pixels], dict[str, Any]]:
         """Return the images to write, and what was drawn and measured."""
         if _escapes(sample.id):
             raise ImageError(f"the id {sample.id!r} cannot be a file name below the output folder; rename the image")
         if sample.hq is None:
             raise ImageError(f"{sample.id}: no reference to degrade")
-        hq = read(sample.hq)
-        generator = numpy_generator(self.seed, "degradation", self.degradation.key, sample.id)
+        hq = read(sample.hq) if made is None else made[0]
         try:
-            lq, native, parameters = self.degradation(hq, generator)
+            lq, native, parameters = self.degradation(hq, self._generator(sample)) if made is None else made[1]
         except ImageError as error:
             raise ImageError(f"{sample.hq}: {error}") from None
         if clashes := parameters.keys() & COLUMNS.keys() - {"native_height", "native_width"}:
@@ -205,11 +228,13 @@ def _blocks(
         task = shown.add_task(f"degrading: {writer.folder.name}", total=len(samples))
         for start in range(0, len(samples), _ROWS):
             rows = []
-            for row, changed in pool.map(writer, samples[start : start + _ROWS]):
-                rows.append((row, changed))
-                shown.advance(task)
-                if row["status"] == "failed":
-                    shown.console.print(f"failed: {row['id']}: {row['error']}", markup=False, style="yellow")
+            block = samples[start : start + _ROWS]
+            for some in (block[i : i + _TOGETHER] for i in range(0, len(block), _TOGETHER)):
+                for row, changed in pool.map(partial(writer, made=writer.ahead(some)), some):
+                    rows.append((row, changed))
+                    shown.advance(task)
+                    if row["status"] == "failed":
+                        shown.console.print(f"failed: {row['id']}: {row['error']}", markup=False, style="yellow")
             yield rows
 
 

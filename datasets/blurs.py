@@ -71,11 +71,15 @@ class KernelBlur:
 
     def apply(self, image: Floats, drawn: Mapping[str, Any], size: tuple[int, int]) -> Floats:
         """Convolve each channel with the kernel."""
+        return correlate(image, self.kernel(drawn))
+
+    def kernel(self, drawn: Mapping[str, Any]) -> kernels.Kernel:
+        """Return the kernel that was drawn."""
         shape = drawn["size"], drawn["sigma_x"], drawn["sigma_y"], drawn["theta"]
         if drawn["family"] == "gaussian":
-            return correlate(image, kernels.gaussian(*shape))
+            return kernels.gaussian(*shape)
         make = kernels.generalized if drawn["family"] == "generalized" else kernels.plateau
-        return correlate(image, make(*shape, drawn["beta"]))
+        return make(*shape, drawn["beta"])
 
 
 @dataclass(frozen=True)
@@ -103,7 +107,11 @@ class SincBlur:
 
     def apply(self, image: Floats, drawn: Mapping[str, Any], size: tuple[int, int]) -> Floats:
         """Convolve each channel with the kernel."""
-        return correlate(image, kernels.sinc(drawn["size"], drawn["cutoff"]))
+        return correlate(image, self.kernel(drawn))
+
+    def kernel(self, drawn: Mapping[str, Any]) -> kernels.Kernel:
+        """Return the kernel that was drawn."""
+        return kernels.sinc(drawn["size"], drawn["cutoff"])
 
 
 @dataclass(frozen=True)
@@ -182,7 +190,11 @@ class LineMotion:
 
     def apply(self, image: Floats, drawn: Mapping[str, Any], size: tuple[int, int]) -> Floats:
         """Convolve each channel with the kernel."""
-        return correlate(image, kernels.line(drawn["size"], drawn["angle"], drawn["direction"]))
+        return correlate(image, self.kernel(drawn))
+
+    def kernel(self, drawn: Mapping[str, Any]) -> kernels.Kernel:
+        """Return the kernel that was drawn."""
+        return kernels.line(drawn["size"], drawn["angle"], drawn["direction"])
 
 
 @dataclass(frozen=True)
@@ -210,7 +222,11 @@ class ShakeMotion:
 
     def apply(self, image: Floats, drawn: Mapping[str, Any], size: tuple[int, int]) -> Floats:
         """Convolve each channel with the kernel."""
-        return correlate(image, kernels.shake(drawn["size"], drawn["bend"], drawn["seed"]))
+        return correlate(image, self.kernel(drawn))
+
+    def kernel(self, drawn: Mapping[str, Any]) -> kernels.Kernel:
+        """Return the kernel that was drawn."""
+        return kernels.shake(drawn["size"], drawn["bend"], drawn["seed"])
 
 
 def correlate(image: Floats, kernel: kernels.Kernel) -> Floats:

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from ..bench.errors import ConfigError, ImageError
 from ..bench.images import Filter, Pixels, resize
-from .kernels import gaussian
+from .kernels import Kernel, gaussian
 from .ranges import Range, bounds, probability, sample, sample_whole, whole_bounds
 
 Floats = NDArray[np.float32]
@@ -92,8 +92,13 @@ class GaussianBlur:
 
     def apply(self, image: Floats, drawn: Mapping[str, Any], size: tuple[int, int]) -> Floats:
         """Convolve each channel with the kernel."""
-        kernel = gaussian(self.size, drawn["sigma_x"], drawn["sigma_y"], drawn["theta"])
-        return np.asarray(cv2.filter2D(image, -1, kernel, borderType=cv2.BORDER_REFLECT_101), dtype=np.float32)
+        return np.asarray(
+            cv2.filter2D(image, -1, self.kernel(drawn), borderType=cv2.BORDER_REFLECT_101), dtype=np.float32
+        )
+
+    def kernel(self, drawn: Mapping[str, Any]) -> Kernel:
+        """Return the kernel that was drawn."""
+        return gaussian(self.size, drawn["sigma_x"], drawn["sigma_y"], drawn["theta"])
 
 
 @dataclass(frozen=True)
@@ -119,11 +124,19 @@ class Down:
 
     def apply(self, image: Floats, drawn: Mapping[str, Any], size: tuple[int, int]) -> Floats:
         """Resize the image as it comes, whatever the reference's size."""
-        height, width = image.shape[:2]
+        return resize(image, self.native((image.shape[0], image.shape[1]), drawn), self.filter)
+
+    def native(self, size: tuple[int, int], drawn: Mapping[str, Any]) -> tuple[int, int]:
+        """Return the `(height, width)` that an image of `size` is brought down to.
+
+        Raises:
+            ImageError: nothing would be left.
+        """
+        height, width = size
         native = int(height / drawn["scale"]), int(width / drawn["scale"])
         if min(native) < 1:
             raise ImageError(f"an image of {width} x {height} is too small to be brought down {drawn['scale']:g} times")
-        return resize(image, native, self.filter)
+        return native
 
 
 @dataclass(frozen=True)
