@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -65,6 +66,7 @@ PLAIN_COMMANDS = tuple(_PLAIN)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
     arguments, verbosity = _without_verbosity(sys.argv[1:] if arguments is None else arguments)
+    warnings.filterwarnings("ignore", category=UserWarning, module="PIL")  # an odd image is told by its own row
     with explained(verbosity):
         try:
             return _dispatch(arguments)
@@ -232,7 +234,8 @@ class _Jobs:
     def _evaluate(self, request: Any, config: dict[str, Any]) -> int:
         from .commands import perform
 
-        result = perform(request, config, _console(), final=not self._sweep)
+        command = (self._command, *self._overrides)
+        result = perform(request, config, _console(), command=command, final=not self._sweep)
         if self._sweep:
             self._unreported[result.out] = config
         elif config["report"]["enabled"]:

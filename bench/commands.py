@@ -6,7 +6,6 @@ The command line calls the same functions; both compose the same configuration.
 from __future__ import annotations
 
 import io
-import sys
 import time
 import warnings
 from collections.abc import Mapping, Sequence
@@ -84,7 +83,8 @@ def run(*overrides: str, console: Console | None = None, **selection: Any) -> Ru
     config = compose_config("run", normalise(arguments, default_choices("run")))
     if config["dry_run"]:
         raise ConfigError("dry_run: nothing would be run; from Python, call restorebench.bench.commands.look(...)")
-    return perform(run_request(config, bool({"degradation", "experiment"} & chosen_groups(arguments))), config, console)
+    request = run_request(config, bool({"degradation", "experiment"} & chosen_groups(arguments)))
+    return perform(request, config, console, command=("run", *arguments))
 
 
 def look(*overrides: str, **selection: Any) -> DryRun:
@@ -120,7 +120,7 @@ def score(
     chosen = dict(selection) if metrics is None else {"metric": list(metrics), **selection}
     arguments = [*overrides, *as_overrides({"restored": restored, "reference": reference, **chosen})]
     config = compose_config("score", normalise(arguments))
-    return perform(score_request(config), config, console)
+    return perform(score_request(config), config, console, command=("score", *arguments))
 
 
 def synthesize(*overrides: str, console: Console | None = None, **selection: Any) -> dict[str, Path]:
@@ -161,13 +161,21 @@ def _text(value: Any) -> str:
 # -- from a composed configuration -------------------------------------------------------------
 
 
-def perform(request: Request, config: Mapping[str, Any], console: Console | None, final: bool = True) -> RunResult:
+def perform(
+    request: Request,
+    config: Mapping[str, Any],
+    console: Console | None,
+    *,
+    command: Sequence[str] = (),
+    final: bool = True,
+) -> RunResult:
     """Plan, run, report and track one request.
 
     Args:
         request: what was asked for.
         config: the composed configuration, recorded with the results.
         console: where progress is drawn.
+        command: the words behind `restorebench` that ask for the same, for whoever wants to repeat it.
         final: whether to build the report and project it to MLflow (a sweep does so once, at its end).
     """
     import pandas as pd
@@ -202,7 +210,7 @@ def perform(request: Request, config: Mapping[str, Any], console: Console | None
             failed = execute(plan, executor, store, progress)
         facts = {
             "config": _recorded(config),
-            "command": ["restorebench", *sys.argv[1:]] if console else [],
+            "command": ["restorebench", *command] if command else [],
             "environment": environment(),
             "sort": list(request.sort),
         }

@@ -107,13 +107,17 @@ def _restorer(name: str, cell: Cell, leakage: tuple[str, ...]) -> RestorerFacts:
 
 
 def commands(plans: Sequence[Mapping[str, Any]]) -> list[Command]:
-    """Return the commands that contributed, newest first, written so that a shell reads them back."""
-    found = []
+    """Return the commands that contributed, newest first, written so that a shell reads them back.
+
+    A command that left several plans, such as a sweep, is there once.
+    """
+    found: dict[str, Command] = {}
     for plan in reversed(plans):
         words = [str(word) for word in plan.get("command") or ()]
         if words:
-            found.append(Command(str(plan.get("started", "")), shlex.join(words)))
-    return found
+            line = shlex.join(words)
+            found.setdefault(line, Command(str(plan.get("started", "")), line))
+    return list(found.values())
 
 
 def weights(plans: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import pandas as pd
 import pytest
+
+import restorebench
 
 FAKE = ["metric=[]", "+metric.mae._target_=fakes.Mae", "mlflow.enabled=false"]
 INPUT = ["adapter=[input]", "degradation=[mild]"]
@@ -132,3 +135,17 @@ def test_help_teaches_and_costs_nothing(command: Callable) -> None:
         assert f"restorebench {name}" in outcome.stdout
         assert "out: " in outcome.stdout
     assert "limit: 3" in command("run", "limit=3", "--cfg", "job").stdout
+
+
+def test_the_recorded_command_asks_for_the_same_again(command: Callable, faces: Path, tmp_path: Path) -> None:
+    """It stands on the page under How to reproduce, also where the command was given in Python."""
+    out = tmp_path / "my out"
+    quick = ["device=cpu", "report.enabled=false", f"out={out}"]
+    command("run", "adapter=[input]", "dataset=folder", f"dataset.root={faces}", "degradation=[mild]", *FAKE, *quick)
+    restorebench.score(faces, faces, [], *FAKE[1:], *quick[:2], out=out)
+    recorded = [json.loads(path.read_text())["command"] for path in sorted((out / "store" / "plans").glob("*.json"))]
+    assert sorted(words[:2] for words in recorded) == [["restorebench", "run"], ["restorebench", "score"]]
+    for words in recorded:
+        assert command(*words[1:]).status == 0
+    again = sorted((out / "store" / "plans").glob("*.json"))
+    assert len(again) == 2  # a repeated command replaces its record
