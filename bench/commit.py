@@ -92,8 +92,8 @@ def decode(name: str, data: bytes, place: str) -> dict[str, Any] | None:
 
 def _is_sound(content: Mapping[str, Any]) -> bool:
     """Say whether content has the shape of a commit: others may have written it, and its names become paths."""
-    kinds = [content.get(kind) for kind in (*RECORDS, "features")]
-    if not all(isinstance(records, dict) for records in kinds):
+    kinds = [content[kind] for kind in (*RECORDS, "features") if isinstance(content.get(kind), dict)]
+    if len(kinds) <= len(RECORDS):
         return False
     files, degraded, restored, scores, images, features = kinds
     return (

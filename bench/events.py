@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from dataclasses import asdict
+from typing import Any
 
 from .cell import Cell
 from .evaluate import ShardResult
@@ -16,7 +17,7 @@ from .store import Store
 
 def planned(plan: Plan, store: Store) -> None:
     """Tell what is going to be done, with which weights, what is left out, and what of the store is damaged."""
-    options = asdict(plan.job.options)
+    options: dict[str, Any] = asdict(plan.job.options)
     metrics = [metric.name for metric in plan.job.metrics]
     work = f"{len(plan.cells)} cells, {plan.images} images to restore and score by {', '.join(metrics)}"
     tell(
@@ -33,7 +34,12 @@ def planned(plan: Plan, store: Store) -> None:
         **options,
     )
     for weight in plan.weights:
-        facts = {"name": weight.name, "file": str(weight.path), "sha256": weight.sha256, "verified": weight.verified}
+        facts: dict[str, Any] = {
+            "name": weight.name,
+            "file": str(weight.path),
+            "sha256": weight.sha256,
+            "verified": weight.verified,
+        }
         state = "verified" if weight.verified else "unverified"
         tell("weights", f"weights {weight.name}: {weight.path}, sha256 {weight.sha256[:12]}, {state}", **facts)
     for part in plan.skipped:
@@ -76,7 +82,7 @@ def shard_done(result: ShardResult, seconds: float) -> None:
 
 
 def _tell_failures(cell: Cell, row: dict[str, object]) -> None:
-    about = {"cell": cell.key, **_facts(cell), "sample": row["sample"]}
+    about: dict[str, Any] = {"cell": cell.key, **_facts(cell), "sample": row["sample"]}
     if row["status"] == "failed":
         message = f"failed: {_name(cell)}, {row['sample']}: {row['error']}"
         tell("failed", message, level=logging.WARNING, **about, stage="restoring", reason=row["error"])
@@ -96,7 +102,7 @@ def evaluated(plan: Plan, failed: int, seconds: float) -> None:
     message = (
         f"evaluated {plan.images} images in {seconds:.1f} s, {failed} failed rows, {len(plan.skipped)} parts skipped"
     )
-    facts = {"images": plan.images, "failed": failed, "skipped": len(plan.skipped), "seconds": seconds}
+    facts: dict[str, Any] = {"images": plan.images, "failed": failed, "skipped": len(plan.skipped), "seconds": seconds}
     tell("end", message, key=plan.key, **facts)
 
 
@@ -104,5 +110,5 @@ def _name(cell: Cell) -> str:
     return f"{cell.restorer} on {cell.dataset}, {cell.split}" + (f", seed {cell.seed}" if cell.seed else "")
 
 
-def _facts(cell: Cell) -> dict[str, object]:
+def _facts(cell: Cell) -> dict[str, Any]:
     return {"restorer": cell.restorer, "dataset": cell.dataset, "split": cell.split, "seed": cell.seed}

@@ -23,10 +23,13 @@ def read_record(path: Path) -> dict[str, Any] | None:
     """Return the record of a command, or None, told in the log, where it is none."""
     try:
         content = json.loads(path.read_bytes())
+        problem = _problem(content)
     except (OSError, ValueError, RecursionError) as error:
-        return _left_out(path, str(error))
-    problem = _problem(content)
-    return _left_out(path, problem) if problem else content
+        content, problem = None, str(error)
+    if not problem:
+        return dict(content)
+    tell("damaged", f"{path}: no record of a command ({problem}); left out", level=logging.WARNING, file=str(path))
+    return None
 
 
 def _problem(content: Any) -> str:
@@ -46,7 +49,3 @@ def _problem(content: Any) -> str:
 
 def _is_list(value: Any, kind: type) -> bool:
     return isinstance(value, list) and all(isinstance(item, kind) for item in value)
-
-
-def _left_out(path: Path, reason: str) -> None:
-    tell("damaged", f"{path}: no record of a command ({reason}); left out", level=logging.WARNING, file=str(path))

@@ -189,10 +189,10 @@ def _table(file: Path | bytes, name: str) -> CellTable:
 
 def _refuse_other_kinds(record: Cell | MetricInfo | Spec) -> None:
     """Raise TypeError where a field holds another kind than its name promises: somebody else may have written it."""
-    kinds = {"str": str, "int": int, "bool": bool, "Mapping[str, Any]": Mapping}
+    kinds: dict[str, type[Any]] = {"str": str, "int": int, "bool": bool, "Mapping[str, Any]": Mapping}
     for field in fields(record):
         kind = kinds.get(str(field.type))
-        value = getattr(record, field.name)
+        value: Any = getattr(record, field.name)
         if kind and (not isinstance(value, kind) or (kind is int and not -(2**63) <= value < 2**63)):
             raise TypeError(f"{field.name} is {str(value)[:60]!r}")
 

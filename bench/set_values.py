@@ -59,11 +59,13 @@ class SetValues:
         """Read one file; what is damaged is as if it were not there."""
         try:
             data = path.read_bytes()
-            if hashlib.sha256(data).hexdigest() != path.stem:
-                raise ValueError("its bytes are not what its name says")
-            self._read(json.loads(data))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            tell("damaged", f"{path}: {error}; its values are computed again", level=logging.WARNING)
+            whole = hashlib.sha256(data).hexdigest() == path.stem
+            if whole:
+                self._read(json.loads(data))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            whole = False
+        if not whole:
+            tell("damaged", f"{path}: damaged; its values are computed again", level=logging.WARNING, file=str(path))
 
     def have(self, keys: Sequence[str]) -> NDArray[np.bool_]:
         """Say of every key whether its features are in the store, or were where its values come from."""

@@ -25,7 +25,9 @@ def allow(packages: Iterable[str]) -> None:
 
 def remember(specs: Iterable[Spec]) -> None:
     """Trust the packages of what the user asked for, now and in later commands."""
-    used = {target.partition(".")[0] for spec in specs for target in named(_plain(spec)) if target not in targets("metric")}
+    used = {
+        target.partition(".")[0] for spec in specs for target in named(_plain(spec)) if target not in targets("metric")
+    }
     new = used - _packages - _kept()
     allow(used)
     if new:
@@ -45,7 +47,9 @@ def refused(spec: Spec) -> str:
     unknown = [package for package in packages if package not in _packages | _kept()]
     if not unknown:
         return ""
-    return f"{spec.target} is not built: {unknown[0]} is no package you used before; if you trust it: trust=[{unknown[0]}]"
+    return (
+        f"{spec.target} is not built: {unknown[0]} is no package you used before; if you trust it: trust=[{unknown[0]}]"
+    )
 
 
 def _plain(spec: Spec) -> dict[str, object]:

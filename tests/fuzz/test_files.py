@@ -106,8 +106,7 @@ def test_a_hostile_checkpoint_is_refused_in_one_line_and_runs_nothing(name: str,
     path = tmp_path / name
     path.write_bytes(checkpoints(canary)[name])
     with pytest.raises(WeightsError) as refused:
-        state = checkpoint.read(path)
-        checkpoint.check(state, {"w": (2,)}, name)
+        checkpoint.check(checkpoint.read(path), {"w": (2,)}, name)
     assert str(path) in str(refused.value) or name in str(refused.value)
     assert "\n" not in str(refused.value)
     assert not canary.exists()
@@ -126,7 +125,7 @@ def test_any_bytes_are_a_checkpoint_or_one_line(tmp_path: Path, data: bytes, suf
     try:
         state = checkpoint.read(path)
     except WeightsError as error:
-        assert "\n" not in str(error)
+        hostile.one_line(error, path)
     else:
         assert all(isinstance(value, torch.Tensor) for value in state.values())
 
@@ -212,7 +211,7 @@ def test_any_bytes_are_an_archive_or_one_line(tmp_path: Path, data: bytes) -> No
     try:
         archive.take(path, {"net.bin": tmp_path / "taken"})
     except WeightsError as error:
-        assert str(error).startswith("x.whl: ")
+        hostile.one_line(error, "x.whl: ")
     assert {p.name for p in tmp_path.iterdir()} <= {"x.whl", "taken", "canary"}
 
 
@@ -279,8 +278,7 @@ def test_hostile_statistics_are_refused_in_one_line(name: str, tmp_path: Path, c
         mean, covariance = opened.mean_and_covariance
         opened.gathered()
     except DatasetError as error:
-        assert str(path) in str(error)
-        assert "\n" not in str(error)
+        hostile.one_line(error, path)
     else:
         assert np.isfinite(mean).all()
         assert covariance.shape == (len(mean), len(mean))
@@ -298,7 +296,7 @@ def test_any_bytes_are_statistics_or_one_line(tmp_path: Path, data: bytes) -> No
         opened.mean_and_covariance  # noqa: B018 - reading is the point
         opened.gathered()
     except RestorebenchError as error:
-        assert "\n" not in str(error)
+        hostile.one_line(error, path)
 
 
 def test_merging_hostile_statistics_ends_in_one_line(world: World, harmless: Callable, canary: Path) -> None:

@@ -38,7 +38,7 @@ def folder_of(world: World, names: list[str], where: str = "data") -> Path:
 
 def clear(world: World) -> None:
     for path in world.folder.iterdir():
-        if path.name.startswith(("out", "data", "lq", "-", "odd")) or path.name not in ("home",):
+        if path.name.startswith(("out", "data", "lq", "-", "odd")) or path.name != "home":
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 

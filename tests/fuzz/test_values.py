@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -139,11 +138,11 @@ def test_the_environment_is_not_shown(apart: Path, capsys: pytest.CaptureFixture
 
 
 def test_a_run_from_python_changes_no_working_directory(apart: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    before = os.getcwd()
+    before = Path.cwd()
     ends_well(
         ["run", "hydra.job.chdir=true", "hydra.run.dir=elsewhere", "dataset=folder", "dataset.root=nowhere"], capsys
     )
-    assert os.getcwd() == before
+    assert Path.cwd() == before
 
 
 def test_names_of_instances_lead_nowhere(world: World, harmless: Callable) -> None:

@@ -125,7 +125,7 @@ def _renaming(real: Callable[..., None]) -> Callable[..., None]:
             real(source, target, **more)
             return
         if _planned is not None and _planned == (point, _passages[point] + 1, "torn"):
-            os.truncate(source, os.path.getsize(source) // 2)
+            os.truncate(source, Path(source).stat().st_size // 2)
             die()
         with passing(point):
             real(source, target, **more)

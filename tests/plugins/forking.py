@@ -61,7 +61,8 @@ class Server:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent), "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
+        places = [str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(places), "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
         environment |= {"OPENBLAS_NUM_THREADS": "1", "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
         environment |= {"MLFLOW_ENABLE_ASYNC_TRACE_LOGGING": "false", "NO_PROXY": "127.0.0.1", "PIP_NO_INDEX": "1"}
         environment |= {"PIP_CONFIG_FILE": os.devnull}
@@ -193,7 +194,7 @@ def _run(job: dict[str, Any]) -> int:
 
 def _import_everything() -> None:
     import fragile  # noqa: F401
-    import mlflow.tracking
+    import mlflow.tracking.client  # noqa: F401
     import pyarrow.parquet  # noqa: F401
 
     import restorebench.bench.commands

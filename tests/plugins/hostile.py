@@ -21,6 +21,14 @@ MODES = {
 }
 
 
+def one_line(error: Exception, name: object) -> str:
+    """Return a refusal, which must be one line that names the thing."""
+    told = str(error)
+    assert "\n" not in told
+    assert str(name) in told
+    return told
+
+
 def picture(mode: str, size: tuple[int, int], seed: int, opaque: bool = False) -> Image.Image:
     """Return noise in a colour mode of Pillow."""
     draw = np.random.default_rng(seed)
