@@ -166,6 +166,6 @@ def to_pixels(images: torch.Tensor, quantise: Literal["round", "truncate"] = "ro
         images: the output of a restorer.
         quantise: `round` (half to even, as most official scripts) or `truncate` (GPEN, DFDNet).
     """
-    scaled = images.detach().clamp(0, 1).mul(255)
-    scaled = scaled.round() if quantise == "round" else scaled.floor()
-    return list(scaled.byte().permute(0, 2, 3, 1).contiguous().cpu().numpy())
+    scaled = images.detach().clamp(0, 1).mul_(255)
+    scaled = scaled.round_() if quantise == "round" else scaled.floor_()
+    return [np.asarray(cv2.merge(list(planes)), dtype=np.uint8) for planes in scaled.byte().cpu().numpy()]

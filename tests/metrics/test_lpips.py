@@ -56,3 +56,27 @@ def test_where_a_file_of_ones_own_lies_is_not_part_of_the_identity(tmp_path: Pat
     assert Lpips("alex").identity == Lpips("alex", checkpoint=str(tmp_path / "own.ckpt")).identity
     with pytest.raises(WeightsError, match=r"own\.ckpt"):
         Lpips("alex", checkpoint=str(tmp_path / "own.ckpt")).load(torch.device("cpu"))
+
+
+@pytest.mark.parametrize("name", ["lpips_alex", "identity"])
+def test_an_image_scores_the_same_against_itself_whatever_its_batch_mates(
+    name: str, score: Callable[..., Any], face_pairs: Any
+) -> None:
+    reference = face_pairs.reference[:2]
+    mixed = type(face_pairs)(torch.stack([reference[0], face_pairs.restored[1]]), reference)
+    alone = score(name, type(face_pairs)(reference, reference))
+    for column, values in score(name, mixed).items():
+        assert values[0] == alone[column][0] == (1 if column == "identity_cos" else 0)
+        assert values[1] != alone[column][1] == alone[column][0]
+
+
+def test_half_precision_is_another_metric_of_nearly_the_same_value(metric: Callable[[str], Any], crops: Any) -> None:
+    half = Lpips("alex", precision="bfloat16")
+    half.load(torch.device("cpu"))
+    whole = metric("lpips_alex")
+    assert half.identity == whole.identity.replace(")", ",precision=bfloat16)")
+    (found,), (expected,) = (
+        built.score(crops.restored, built.prepare(crops.reference, []), None, []).values() for built in (half, whole)
+    )
+    assert found.tolist() != expected.tolist()
+    np.testing.assert_allclose(found, expected, rtol=0.03)

@@ -50,7 +50,7 @@ def main(stage: str, out: Path, references: int, shard: int) -> None:
     if stage == "index":
         for path in (out / "store").glob("index.sqlite*"):
             path.unlink()
-    before, start = _peak(), time.perf_counter()
+    before, start, worked = _peak(), time.perf_counter(), time.process_time()
     if stage == "plan":
         assert planned(out, references, shard).images == images
     elif stage == "store":
@@ -64,8 +64,8 @@ def main(stage: str, out: Path, references: int, shard: int) -> None:
         build(out)
     else:
         raise SystemExit(f"no stage {stage}")
-    seconds = time.perf_counter() - start
-    print(json.dumps({"stage": stage, "images": images, "seconds": seconds, "before_mib": before, "peak_mib": _peak()}))
+    spent = {"seconds": time.perf_counter() - start, "cpu_seconds": time.process_time() - worked}
+    print(json.dumps({"stage": stage, "images": images, **spent, "before_mib": before, "peak_mib": _peak()}))
 
 
 def _peak() -> float:
