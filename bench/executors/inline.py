@@ -28,8 +28,7 @@ class Inline:
         """
         worker = Worker(job, store)
         try:
-            for group in groups:
-                yield from worker.run(group)
+            yield from worker.run(shard for group in groups for shard in group)
         except (SystemExit, MemoryError) as error:
             reason = f"{type(error).__name__}: {error}".removesuffix(": ")
             raise ExecutorError(
