@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -50,6 +51,9 @@ def test_gfpgans_table_runs_and_puts_print_beside_it(
     assert {"psnr", "ssim", "lpips_vgg", "niqe", "fid", "identity_deg"} <= set(board["metric"])
     assert set(board["split"]) == {"given"}
     assert board[board["metric"] == "psnr"]["n"].tolist() == [COUNT] * 3
+    made = json.loads((tmp_path / "out" / "report" / "tables" / "gfpgan_table1.json").read_text(encoding="utf-8"))
+    columns = [column["metric"] for column in made["tables"][0]["columns"]]
+    assert columns == ["lpips_vgg", "fid", "niqe", "identity_deg", "psnr", "ssim"]  # the order of the paper's Table 1
     printed = pd.read_csv(tmp_path / "out" / "report" / "published.csv")
     assert set(printed["restorer"]) == {"input"}
     assert (printed["status"] == "claimed").all()
