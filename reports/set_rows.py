@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..bench.api import Column, SetMetric, SetValue
 from ..bench.cell import MetricInfo
@@ -17,6 +18,9 @@ from .fairness import Comparison, compare
 from .groups import Entrant, Group, Mask
 from .measures import Measure, own_reference
 from .rows import Names, Row, absent, blank, fairness_notes, join, one_line, ranks, was_computed, why_empty
+
+Keys = NDArray[np.object_]
+"""Keys of features, as texts."""
 
 
 @dataclass(frozen=True)
@@ -79,50 +83,52 @@ def _other_side(measure: Measure, n: int, dataset: str) -> str:
 
 
 def _compare_all(group: Group, measure: Measure, metric: SetMetric, sets: SetValues) -> _Compared:
-    comparison = compare(group, {e.name: _with_features(group, e, measure, sets) for e in group.entrants})
+    reference = _keys(measure.info, group.images.texts("hq") if measure.needs_reference else [])
+    comparison = compare(group, {e.name: _with_features(group, e, measure, sets, reference) for e in group.entrants})
     values: dict[str, Values] = {}
     problems: dict[str, str] = {}
     for entrant in group.entrants:
         images = comparison.shown(entrant)
         if images.any():
             try:
-                values[entrant.name] = _compare(group, entrant, measure.info, metric, sets, images)
+                values[entrant.name] = _compare(entrant, measure.info, metric, sets, images, reference)
             except (StoreError, ValueError, ArithmeticError) as error:
                 problems[entrant.name] = _reason(error)
     return _Compared(comparison, values, problems)
 
 
 def _compare(
-    group: Group, entrant: Entrant, info: MetricInfo, metric: SetMetric, sets: SetValues, images: Mask
+    entrant: Entrant, info: MetricInfo, metric: SetMetric, sets: SetValues, images: Mask, reference: Keys
 ) -> Values:
     """Compare the restored images with their references, seed by seed; several seeds are averaged."""
-    reference: list[str] = []
-    if not own_reference(metric):
-        reference = [feature_key(info.extractor_id, sha256) for sha256 in group.images.texts("hq")[images]]
+    others = reference[images].tolist() if len(reference) else []
     by_seed = []
     for table, rows in zip(entrant.tables, entrant.rows, strict=True):
-        restored = [feature_key(info.extractor_id, sha256) for sha256 in table.texts("restored")[rows[images]]]
-        by_seed.append(sets.value(info.metric_id, metric, restored, reference))
+        restored = _keys(info, table.texts("restored")[rows[images]]).tolist()
+        by_seed.append(sets.value(info.metric_id, metric, restored, others))
     if len(by_seed) == 1:
         return by_seed[0]
     # an interval over images of a mean over seeds is not known: none is given
     return {name: SetValue(float(np.mean([v[name].value for v in by_seed]))) for name in by_seed[0]}
 
 
-def _with_features(group: Group, entrant: Entrant, measure: Measure, sets: SetValues) -> Mask:
+def _with_features(group: Group, entrant: Entrant, measure: Measure, sets: SetValues, reference: Keys) -> Mask:
     """Images whose features, and those of the reference if it counts, are in the store, for every seed."""
     found = np.zeros(len(group.images), dtype=bool)
     if not was_computed(entrant, measure):
         return found
     asked = np.flatnonzero(entrant.delivered)
     found[asked] = True
-    sides = [table.texts("restored")[rows[asked]] for table, rows in zip(entrant.tables, entrant.rows, strict=True)]
-    if measure.needs_reference:
-        sides.append(group.images.texts("hq")[asked])
-    for side in sides:
-        keys = [feature_key(measure.info.extractor_id, sha256) if sha256 else "" for sha256 in side]
-        found[asked] &= sets.have(keys)
+    for table, rows in zip(entrant.tables, entrant.rows, strict=True):
+        found[asked] &= sets.have(_keys(measure.info, table.texts("restored")[rows[asked]]).tolist())
+    if len(reference):
+        found[asked] &= sets.have(reference[asked].tolist())
     return found
+
+
+def _keys(info: MetricInfo, pictures: Iterable[str]) -> Keys:
+    """Return the key of the features of every picture, empty where there is no picture."""
+    return np.array([feature_key(info.extractor_id, sha256) if sha256 else "" for sha256 in pictures], dtype=object)
 
 
 def _broken_rows(group: Group, measure: Measure, names: Names) -> Iterator[Row]:
