@@ -100,7 +100,8 @@ class Degradation(Protocol):
 
     `version` is raised when the output changes.  `key` names the draws: two degradations of one key
     draw the same numbers for the same sample, which is how an alias of a split makes equal images.  One that can
-    degrade several images at once also offers `batch(images, generators) -> list[Degraded]`, equal to single calls.
+    degrade several images at once also offers `batch(images, generators) -> list[Degraded]`, equal to single calls.  An optional attribute `content`, a
+    digest of files it reads, becomes part of the split's identity.
     """
 
     version: int

@@ -29,7 +29,7 @@ _FOLDER_OF_RESULTS = "restorebench.adapters.folder.Folder"
 _REFERENCE_PATH = "restorebench.datasets.degradation.Pipeline"
 _BATCHED_PATH = "restorebench.datasets.batched.BatchedPipeline"
 _PATHS = {"opencv": "", "torch_cpu": "cpu", "torch_cuda": "cuda"}
-DEGRADATION_SETTINGS = ("seed", "path")
+DEGRADATION_SETTINGS = ("seed", "path", "kernels")
 """Keys of the group `degradation` that are settings of all splits, not splits."""
 
 _FOLDER_OF_IMAGES = "restorebench.datasets.folder.Folder"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from .api import FeatureExtractor, FolderRestorer, Meta, PairMetric, Restorer, SetMetric, Weights
+from .api import Degradation, FeatureExtractor, FolderRestorer, Meta, PairMetric, Restorer, SetMetric, Weights
 from .cell import digest
 from .spec import Spec
 from .weights import identity as weights_identity
@@ -39,9 +39,10 @@ def restorer_id(spec: Spec, restorer: Restorer | FolderRestorer) -> str:
     return f"{identity} content={content}" if content else identity
 
 
-def split_id(spec: Spec, version: int, seed: int) -> str:
-    """Identity of a synthesised split."""
-    return f"{spec.identity} v{version} seed={seed}"
+def split_id(spec: Spec, degradation: Degradation, seed: int) -> str:
+    """Identity of a synthesised split: class, settings, version, other files it reads, and the seed."""
+    content = getattr(degradation, "content", "")
+    return f"{spec.identity} v{degradation.version}{f' content={content}' if content else ''} seed={seed}"
 
 
 def degraded_key(split: str, sample_id: str, hq: str) -> str:

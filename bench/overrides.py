@@ -16,7 +16,7 @@ from .errors import ConfigError
 GROUPS = ("adapter", "dataset", "degradation", "metric", "table")
 
 _PATHS = re.compile(
-    r"^(out|restored|reference|mlflow\.uri|study\.question|checkpoint|report\.table\.(.*\.)?(title|(names|labels|titles)\..+)"
+    r"^(out|restored|reference|mlflow\.uri|study\.question|degradation\.kernels|checkpoint|report\.table\.(.*\.)?(title|(names|labels|titles)\..+)"
     r"|dataset\.(.*\.)?(root|hq|lq|path|names)|metric\.(.*\.)?(checkpoint|reference)"
     r"|adapter\.(.*\.)?(path|checkpoint|root|cwd|command|output|luts|classifier))$"
 )
@@ -119,7 +119,7 @@ def _complete(key: str, selected: dict[str, list[str]]) -> str:
         return _complete_table(key, selected.get("table", []))
     group, _, rest = key.lstrip("+").partition(".")
     names = selected.get(group, [])
-    if group not in GROUPS or not rest or rest in ("seed", "path") or len(names) != 1:
+    if group not in GROUPS or not rest or rest in ("seed", "path", "kernels") or len(names) != 1:
         return key
     first = rest.partition(".")[0]
     if first in names or "." in rest:

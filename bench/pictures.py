@@ -85,7 +85,7 @@ class Pictures:
         for name, spec in splits.items():
             if spec is not None:
                 degradation: Degradation = spec.build()
-                self._degradations[name] = split_id(spec, degradation.version, seed), degradation
+                self._degradations[name] = split_id(spec, degradation, seed), degradation
         self._reader = ThreadPoolExecutor(_READERS, "restorebench-reader")
         self._coming: dict[Path, Future[bytes]] = {}
         self._read: dict[Path, Picture | ImageError] = {}

@@ -238,7 +238,7 @@ def _cells(
         rows.append(_Chosen("reference", reference, restorer_id(REFERENCE, reference), ""))
     cells = []
     for severity, (split, spec) in enumerate(_splits_for(request, chosen, samples).items()):
-        made = "" if spec is None else split_id(spec, spec.build().version, request.degradation_seed)
+        made = "" if spec is None else split_id(spec, spec.build(), request.degradation_seed)
         for row in rows:
             seeds = request.restorer_seeds if row.restorer.card.stochastic else request.restorer_seeds[:1]
             cells += [

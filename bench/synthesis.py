@@ -204,7 +204,7 @@ def write_split(
     facts = {
         "split": split,
         "seed": seed,
-        "degradation": split_id(spec, degradation.version, seed),
+        "degradation": split_id(spec, degradation, seed),
         "opencv": cv2.__version__,
         "numpy": np.__version__,
     }

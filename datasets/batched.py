@@ -55,6 +55,11 @@ class BatchedPipeline:
         self.device = device
         self._reference = Pipeline(key, steps)
 
+    @property
+    def content(self) -> str:
+        """Digest of the files that steps read; see `Pipeline`."""
+        return self._reference.content
+
     def __call__(self, image: Pixels, generator: np.random.Generator) -> Degraded:
         """Degrade one `uint8` RGB image `(H, W, 3)`; see `Pipeline`."""
         return self.batch([image], [generator])[0]

@@ -109,6 +109,31 @@ class OneOf:
         return [prefix.removesuffix("_") for prefix in prefixes(self.steps)]
 
 
+@dataclass(frozen=True)
+class Shuffled:
+    """Steps in an order that is drawn, all orders alike; records it as `order`, the places of the steps in the list.
+
+    Attributes:
+        name: prefix of their parameters in records.
+        steps: what happens.
+    """
+
+    name: str
+    steps: Sequence[Step]
+
+    def draw(self, generator: np.random.Generator) -> dict[str, Any]:
+        """Draw the order, and the parameters of every step."""
+        keys = generator.random(len(self.steps))
+        return {"order": [int(place) for place in np.argsort(keys)], **draw_each(self.steps, generator)}
+
+    def apply(self, image: Floats, drawn: Mapping[str, Any], size: tuple[int, int]) -> Floats:
+        """Apply one after the other, in the order that was drawn."""
+        names = prefixes(self.steps)
+        for place in drawn["order"]:
+            image = self.steps[place].apply(image, own(drawn, names[place]), size)
+        return image
+
+
 def _refuse_twin(what: str, step: Step, kind: type) -> None:
     """Refuse a combinator directly inside its like, whose records would hide each other."""
     if isinstance(step, kind):

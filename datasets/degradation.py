@@ -11,7 +11,7 @@ import numpy as np
 from ..bench.api import Degraded
 from ..bench.errors import ConfigError
 from ..bench.images import Pixels
-from .steps import Step, draw_each, own, prefixes, quantise
+from .steps import Step, contents, draw_each, own, prefixes, quantise
 
 
 @dataclass
@@ -30,6 +30,11 @@ class Pipeline:
     key: str
     steps: Sequence[Step]
     version = 1
+
+    @property
+    def content(self) -> str:
+        """Digest of the files that steps read, such as measured kernels; empty where there are none."""
+        return contents(self.steps)
 
     def __call__(self, image: Pixels, generator: np.random.Generator) -> Degraded:
         """Degrade one `uint8` RGB image `(H, W, 3)` of any size.

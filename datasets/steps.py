@@ -255,6 +255,15 @@ def draw_each(steps: Sequence[Step], generator: np.random.Generator) -> dict[str
     }
 
 
+def contents(steps: Sequence[Step]) -> str:
+    """Return the digests of files that steps read, inner ones too; they belong into the identity of a degradation."""
+    found = []
+    for step in steps:
+        inner = [*getattr(step, "steps", ()), *([step.step] if hasattr(step, "step") else [])]
+        found += [getattr(step, "content", ""), contents(inner)]
+    return " ".join(filter(None, found))
+
+
 def prefixes(steps: Sequence[Step]) -> list[str]:
     """Return what the parameters of each step begin with; a second step of one name counts up: `blur2_`."""
     seen: Counter[str] = Counter()

@@ -147,7 +147,7 @@ class Inventor:
         """Yield the rows of every shard in order."""
         pairs = [info for info in job.metrics if info.kind == "pair"]
         (extractor,) = {info.extractor_id for info in job.metrics if info.kind == "set"}
-        made = {name: split_id(spec, 1, job.degradation_seed) for name, spec in job.splits.items() if spec}
+        made = {name: split_id(spec, spec.build(), job.degradation_seed) for name, spec in job.splits.items() if spec}
         for group in groups:
             for shard in group:
                 commit = Commit()
