@@ -113,6 +113,29 @@ def draw(samples: Sequence[str]) -> list[int]:
     )
 
 
+def thinned(listing: Listing, share: float) -> Listing:
+    """Return a share of a listing's images, the best and worst of every restorer before others."""
+    count = int(share * len(listing.samples))
+    columns = [one for meeting in listing.meetings for several in meeting.scores.values() for one in several.values()]
+    first = dict.fromkeys(place for one in columns for place in extremes(one))
+    kept = np.array(sorted(list(first | dict.fromkeys(draw(listing.samples)))[:count]), dtype=np.int64)
+    return Listing(
+        grid=listing.grid,
+        samples=tuple(listing.samples[i] for i in kept),
+        hq=tuple(listing.hq[i] for i in kept),
+        crops=tuple(listing.crops[i] for i in kept),
+        meetings=tuple(
+            Meeting(
+                meeting.group,
+                meeting.places[kept],
+                {metric: {n: one[kept] for n, one in by.items()} for metric, by in meeting.scores.items()},
+            )
+            for meeting in listing.meetings
+        ),
+        total=listing.total,
+    )
+
+
 def _listing(board: Board, grid: Grid, budget: int) -> Listing:
     by_split = {g.split: g for g in board.groups if (g.dataset, g.protocol) == (grid.dataset, grid.protocol)}
     groups = [by_split[split] for split in grid.splits if split in by_split]

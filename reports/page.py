@@ -22,7 +22,7 @@ from .embedded import embedded
 from .failures import failures
 from .grid import Grid, arrow
 from .leaderboard import Board
-from .listing import Listing
+from .listing import Listing, thinned
 from .media import NOTHING, Media
 from .origin import commands, data_facts, environment, restorer_facts, skipped, weights
 from .payload import payload, to_json
@@ -42,6 +42,8 @@ SCORES = 8_000_000
 """Bytes of a page for scores and names of pictures: about 3,000 images of 8 restorers on 3 splits by 10 metrics."""
 PICTURES = 5_000_000
 """Bytes of a page for the pictures in it."""
+_SHARES = ((1.0, 1.0), (0.5, 1.0), (0.0, 1.0), (0.0, 0.3), (0.0, 0.03))
+"""How much of drawings, pictures and pairs, and of the images, a page takes along, until it is small enough."""
 _DRAWINGS = Amount(curves=60, ranks=60)
 _MOST_FAILURES = 500
 _MOST_CLAIMS = 200
@@ -90,16 +92,17 @@ def page(
     facts = _facts(board, grids, spent, in_print)
     pictures = embedded(board.results.store, listed, board, PICTURES)
     inside = sum(map(len, pictures.values()))
-    for share in (1.0, 0.5, 0.25, 0.0):  # less of everything that is not a table, until the page fits
+    for share, images in _SHARES:
         most = Amount(int(share * _DRAWINGS.curves), int(share * _DRAWINGS.ranks))
         shown = _first(pictures, share * inside)
-        data = payload(board, listed, _first_pairs(pairs, share), spent, linked, shown)
+        few = [listing if images == 1 else thinned(listing, images) for listing in listed]
+        data = payload(board, few, pairs[: int(share * len(pairs))], spent, linked, shown)
         html = _render(
             facts,
             sections=sections(board, grids, curved, standings, most),
             failures=facts["failed"][: int(_MOST_FAILURES * max(share, 0.1))],
             extras=extras,
-            listed=listed,
+            listed=few,
             payload=to_json(data),
             inside=len(shown),
         )
@@ -151,10 +154,6 @@ def _first(pictures: Mapping[str, str], budget: float) -> dict[str, str]:
             break
         found[sha256] = data
     return found
-
-
-def _first_pairs(pairs: Sequence[Pair], share: float) -> Sequence[Pair]:
-    return pairs if share == 1 else pairs[: int(share * len(pairs))]
 
 
 # -- facts --------------------------------------------------------------------------------------

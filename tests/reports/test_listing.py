@@ -12,13 +12,14 @@ import pytest
 from handmade import Writer, picture, table_metric
 
 from restorebench.bench import results
+from restorebench.bench.files import as_path
 from restorebench.bench.tables import Stream
 from restorebench.reports.costs import costs
 from restorebench.reports.embedded import embedded
 from restorebench.reports.grid import grids
 from restorebench.reports.leaderboard import board
 from restorebench.reports.listing import draw, listings
-from restorebench.reports.media import NOTHING, media
+from restorebench.reports.media import NOTHING, media, pictures
 from restorebench.reports.payload import payload, to_json
 
 
@@ -218,3 +219,11 @@ def test_weights_stand_beside_the_metric_and_the_restorer_that_use_them(writer):
     data = payload(made, found, [], costs(made), NOTHING, {})
     assert data["metrics"]["lpips"]["weights"] == [["backbone", "abcdef12" + "0" * 56, "MIT"]]
     assert data["restorers"]["a"]["weights"] == [["gan", "12345678", "unknown licence"]]
+
+
+def test_an_out_on_object_storage_is_linked_where_it_is(pictured):
+    _, found = listed(pictured)
+    report = as_path("s3://bucket/out/report")
+    linked = media(pictured.store, found, report)
+    assert linked.base == "../store/images/"
+    assert linked.there == set(pictures(found))

@@ -274,6 +274,24 @@ def test_no_page_is_larger_than_its_bound(small, monkeypatch):
     assert f"{len(payload_of(less)['pictures'])} pictures are inside this file" in text_of(less)
 
 
+def test_a_page_of_many_images_gives_up_some_of_them_last(writer, monkeypatch):
+    rng = np.random.default_rng(0)
+    for name in ("a", "b"):
+        writer.cell(name, {"psnr": rng.normal(25, 1, 3000)})
+    whole = rendered(writer)
+    monkeypatch.setattr(page_module, "SIZE", len(whole) - 30_000)
+    less = payload_of(rendered(writer))["sets"][0]
+    assert len(less["samples"]) == 900
+    assert less["total"] == 3000
+    for name, packed in less["groups"]["mild"]["scores"]["psnr"].items():
+        few = np.frombuffer(base64.b64decode(packed), dtype="<f4")
+        full = np.frombuffer(
+            base64.b64decode(payload_of(whole)["sets"][0]["groups"]["mild"]["scores"]["psnr"][name]), "<f4"
+        )
+        assert (few.min(), few.max()) == (full.min(), full.max())
+    assert "900 of 3000 images are here" in text_of(rendered(writer))
+
+
 def test_headings_can_be_sorted_by_keyboard_and_say_so(small):
     tags = Tags(rendered(small)).found
     heads = [a for t, a in tags if t == "th" and "aria-sort" in a]
