@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from .configuration import compose_config, default_choices, run_request, score_request, specs, splits
 from .errors import ConfigError, RestorebenchError
-from .files import as_path, is_remote
+from .files import as_local_path, as_path, is_remote
 from .overrides import chosen_groups, normalise
 from .plan import Request
 from .runlog import recorded, tell
@@ -276,7 +276,7 @@ def synthesize_config(config: Mapping[str, Any], console: Console | None) -> tup
     """Write every split of every data set; return the folders and the number of failed images."""
     from .synthesis import write_split
 
-    out = Path(config["out"]).expanduser()
+    out = as_local_path(config["out"], "out")
     wanted = {name: spec for name, spec in splits(config["degradation"]).items() if spec is not None}
     if not wanted:
         raise ConfigError("degradation: nothing to synthesize; try degradation=[mild,medium,severe]")

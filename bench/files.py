@@ -54,6 +54,17 @@ def as_path(text: str | Path) -> Path:
         ) from None
 
 
+def as_local_path(text: str, key: str) -> Path:
+    """Return the local path that a user named.
+
+    Raises:
+        ConfigError: it is an address on object storage, where this command cannot write.
+    """
+    if _ADDRESS.match(text) and not text.lower().startswith("file://"):
+        raise ConfigError(f"{key}={text}: this command writes to local folders only; copy them to the bucket afterwards")
+    return as_path(text)
+
+
 def is_remote(path: Path) -> bool:
     """Say whether a path of `as_path` lies on object storage."""
     return not isinstance(path, os.PathLike)
