@@ -25,7 +25,7 @@ class Lanes:
     def __init__(self, count: int, *, at_once: bool) -> None:
         self._at_once = at_once
         self._held: list[Callable[[], None]] = []
-        self._open: list[Future[object]] = []
+        self._begun: list[Future[None]] = []
         started = threading.Barrier(count + 1)
         self._pool = ThreadPoolExecutor(count, "restorebench-lane", _compute_on_one_core)
         for _ in range(count):
@@ -35,7 +35,6 @@ class Lanes:
     def add(self, work: Callable[[], Result]) -> Future[Result]:
         """Have some work done; what it returns or raises is in the future once `finish` has returned."""
         future: Future[Result] = Future()
-        self._open.append(future)  # type: ignore[arg-type]
 
         def run() -> None:
             try:
@@ -44,23 +43,25 @@ class Lanes:
                 future.set_exception(error)
 
         if self._at_once:
-            self._pool.submit(run)
+            self._begun.append(self._pool.submit(run))
         else:
             self._held.append(run)
         return future
 
     def finish(self) -> None:
         """Return when everything that was added is done; raises nothing."""
-        for run in reversed(self._held):  # the long pieces, which come last, first: all lanes end at about one time
-            self._pool.submit(run)
+        # the long pieces, which come last, first: all lanes end at about one time
+        self._begun += [self._pool.submit(run) for run in reversed(self._held)]
         self._held.clear()
-        wait(self._open)
-        self._open.clear()
+        wait(self._begun)
+        self._begun.clear()
 
     def drop(self) -> None:
-        """Forget what waits; what has begun goes on by itself."""
+        """Forget what waits; what is being done goes on by itself."""
         self._held.clear()
-        self._open.clear()
+        for begun in self._begun:
+            begun.cancel()
+        self._begun.clear()
 
 
 def _compute_on_one_core() -> None:
