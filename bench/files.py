@@ -34,12 +34,15 @@ def as_path(text: str | Path) -> Path:
     Addresses become an `objects.ObjectPath`, which offers what the engine uses of `Path`.
 
     Raises:
-        ConfigError: the address cannot be used here; the message says what to install.
+        ConfigError: there is no such home folder; or the address cannot be used here, and the message says what to install.
     """
     if not isinstance(text, str):
         return text
     if not _ADDRESS.match(text):
-        return Path(text).expanduser()
+        try:
+            return Path(text).expanduser()
+        except RuntimeError:
+            raise ConfigError(f"{text} cannot be reached (no home folder of that user); write the whole path") from None
     if text.lower().startswith("file://"):
         return Path(text[len("file://") :])
     try:

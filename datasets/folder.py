@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from ..bench.api import Alignment, DatasetCard, Sample
-from ..bench.errors import DatasetError, PairingError, listing
+from ..bench.errors import ConfigError, DatasetError, PairingError, listing
 from ..bench.files import as_object, as_path, is_remote
 from ..bench.images import SUFFIXES
 from ..bench.spec import Location
@@ -152,7 +152,10 @@ def scan(root: str, what: str) -> dict[str, Path]:
 def _existing(root: str, what: str) -> Path:
     if not str(root):
         raise DatasetError(f"{what}: the folder's name is empty; give the folder that holds the images")
-    folder = as_path(root)
+    try:
+        folder = as_path(root)
+    except ConfigError as error:
+        raise DatasetError(f"{what}: {error}") from None
     if is_remote(folder):
         return folder
     try:
@@ -162,7 +165,7 @@ def _existing(root: str, what: str) -> Path:
             raise DatasetError(f"{what}: no folder {folder} ({nearest} exists); check the spelling")
         if not folder.is_dir():
             raise DatasetError(f"{what}: {folder} is a file; give the folder that holds the images, {folder.parent}")
-    except (OSError, RuntimeError) as error:  # RuntimeError: no home folder of that user
+    except OSError as error:
         raise DatasetError(f"{what}: {root} cannot be reached ({error})") from None
     return folder
 
