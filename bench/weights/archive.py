@@ -47,7 +47,8 @@ def take(archive: Path, wanted: Mapping[str, Path]) -> tuple[str, ...]:
             return _from_zip(archive, wanted)
         return _from_tar(archive, wanted)
     except _DAMAGED as error:
-        raise WeightsError(f"{archive.name}: not an archive that can be read ({error})") from None
+        said = " ".join(str(error).split())
+        raise WeightsError(f"{archive.name}: not an archive that can be read ({said})") from None
     except OSError as error:
         if error.errno != errno.EINVAL:  # the system's answer to a place before the beginning
             raise
