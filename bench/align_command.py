@@ -21,6 +21,7 @@ from .files import write_atomic
 from .images import Pixels, encode_png, pixel_digest, read
 from .metrics import face_detection
 from .metrics.face_alignment import template
+from .runlog import tell
 from .weights import path as weights_path
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ def align(
         except ImageError as error:
             without[id_] = str(error)
             continue
+        tell("photo", f"{file}: {len(cuts)} faces", file=str(file), faces=len(cuts))
         if not cuts:
             without[id_] = "none was found"
             continue

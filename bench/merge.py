@@ -25,6 +25,7 @@ from .errors import StoreError
 from .files import entries, is_remote, write_atomic
 from .locking import locked
 from .merge_tables import Conflict, Placed
+from .runlog import tell
 from .store import Store
 
 _COMPARED = ("files", "degraded", "restored", "scores")
@@ -66,6 +67,8 @@ def merge(sources: Sequence[Path], out: Path, prefer: str = "") -> Merged:
         if not any(entries(place / "store" / "cells")):
             raise StoreError(f"{place}: holds no finished results to merge; is it the out=DIR of a command?")
     stores = [Store(place) for place in places.values()]
+    for store in stores:
+        tell("store", f"{store.out}: opened, {len(store.unreadable)} damaged manifests", out=str(store.out))
     if prefer == "last":
         stores.reverse()
     done = Merged(out, damaged=[problem for store in stores for problem in store.unreadable])
@@ -75,6 +78,7 @@ def merge(sources: Sequence[Path], out: Path, prefer: str = "") -> Merged:
     losing = _compare(stores, done)
     if done.conflicts and not prefer:
         return done
+    tell("plan", f"{len(tables)} tables of {len(stores)} folders into {out}", tables=len(tables), out=str(out))
     with locked(out):
         for store in stores:
             for name, content in _commits(store):
