@@ -67,8 +67,6 @@ def merge(sources: Sequence[Path], out: Path, prefer: str = "") -> Merged:
         if not any(entries(place / "store" / "cells")):
             raise StoreError(f"{place}: holds no finished results to merge; is it the out=DIR of a command?")
     stores = [Store(place) for place in places.values()]
-    for store in stores:
-        tell("store", f"{store.out}: opened, {len(store.unreadable)} damaged manifests", out=str(store.out))
     if prefer == "last":
         stores.reverse()
     done = Merged(out, damaged=[problem for store in stores for problem in store.unreadable])
