@@ -263,8 +263,9 @@ class _Jobs:
     def _report(self, config: dict[str, Any]) -> int:
         from .commands import report_config
 
-        self._show(report_config(config))
-        return 0
+        result = report_config(config)
+        self._show(result)
+        return int(result.status)
 
     def _study(self, config: dict[str, Any]) -> int:
         from .study_command import serve
@@ -280,7 +281,7 @@ class _Jobs:
         page = result.out / "report" / "index.html"
         page = page if is_remote(page) else page.resolve()
         lines = [f"{result.failed} failed rows, see the table of failures in the page"] if result.failed else []
-        for line in (*lines, f"report: {page}"):
+        for line in (*result.absent, *lines, f"report: {page}"):
             console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 

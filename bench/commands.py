@@ -43,6 +43,7 @@ class RunResult:
         failed: number of failed rows of this command.
         skipped: parts that were asked for and left out, with reasons.
         plan_key: identity of the command in the store and in MLflow.
+        absent: tables and metrics that the report was asked for by name and that are not in the results, a sentence each.
     """
 
     out: Path
@@ -51,6 +52,7 @@ class RunResult:
     failed: int
     skipped: tuple[Mapping[str, str], ...]
     plan_key: str
+    absent: tuple[str, ...] = ()
 
     @cached_property
     def per_image(self) -> pd.DataFrame:
@@ -63,7 +65,7 @@ class RunResult:
     @property
     def status(self) -> int:
         """Exit status: 0 complete, 3 finished with failed or skipped parts."""
-        return INCOMPLETE if self.failed or self.skipped else COMPLETE
+        return INCOMPLETE if self.failed or self.skipped or self.absent else COMPLETE
 
 
 def run(*overrides: str, console: Console | None = None, **selection: Any) -> RunResult:
@@ -252,7 +254,7 @@ def finish(
         started = time.monotonic()
         project(out, config["mlflow"], shown, plan_key)
         tell("mlflow", f"MLflow is up to date after {time.monotonic() - started:.1f} s")
-    return RunResult(out, built.leaderboard, built.costs, failed, skipped, plan_key)
+    return RunResult(out, built.leaderboard, built.costs, failed, skipped, plan_key, built.absent)
 
 
 def _recorded(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -34,6 +34,10 @@ _LOOKED_UP = 32
 """Sets of features whose places are remembered: 16 bytes an image each."""
 
 
+class StayedBehindError(StoreError):
+    """The features of a comparison stayed where its values came from, and this comparison was not made there."""
+
+
 class SetValues:
     """The set-level values of one store.
 
@@ -101,7 +105,8 @@ class SetValues:
             reference: those of the other side; empty where the metric brings its own.
 
         Raises:
-            StoreError: they are not known, and features are missing or damaged.
+            StayedBehindError: they are not known, and the store came without features.
+            StoreError: they are not known, and features are damaged.
             ValueError, ArithmeticError: what the metric raises.
         """
         key = digest("set", metric_id, *restored, "against", *reference)
@@ -118,7 +123,7 @@ class SetValues:
     def _features(self, keys: Sequence[str]) -> StoredFeatures:
         found = self._look_up(keys)
         if not found.present.all():
-            raise StoreError(
+            raise StayedBehindError(
                 f"{self._store.out}: came without the features, and not with the values of this comparison"
             )
         return found

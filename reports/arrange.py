@@ -95,7 +95,9 @@ def _tables(desk: Desk, units: list[Unit]) -> Iterator[Table]:
     }
     metrics = {key: _metrics(desk, own, several=len(groups) > 1) for key, own in groups.items()}
     for part in _parts({key: names for key, names in metrics.items() if names}, preset.most_columns):
-        yield _table(desk, {key: groups[key] for key in part}, part)
+        table = _table(desk, {key: groups[key] for key in part}, part)
+        if table.blocks:
+            yield table
 
 
 def _parts(metrics: Mapping[str, list[str]], most: int) -> Iterator[dict[str, list[str]]]:

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..bench import results
+from ..bench.errors import suggest
 from ..bench.files import write_atomic
 from ..bench.images import Pixels
 from ..bench.store import Store
 from . import records
+from .arrange import left_out
 from .choices import Choices
 from .claims import Claim, claims
 from .comparisons import Pair, comparisons
@@ -22,7 +24,7 @@ from .costs import costs
 from .critical_difference import standings
 from .figure_files import figure_files
 from .grid import Grid, grids
-from .leaderboard import Board, board, to_csv
+from .leaderboard import SORT, Board, board, to_csv
 from .listing import Listing, listings
 from .media import Media, media, pictures
 from .page import SCORES, Extra, page
@@ -51,6 +53,7 @@ class Report:
         costs: seconds per image, parameters, operations, memory.
         paths: path below `out/report` -> file.
         pictures: sha256 of the images that were opened to make it, in order, then of those it links to, up to a number.
+        absent: what was asked for by name and is not in the results, a sentence each.
     """
 
     board: Board
@@ -58,6 +61,7 @@ class Report:
     costs: pd.DataFrame
     paths: Mapping[str, Path]
     pictures: tuple[str, ...]
+    absent: tuple[str, ...]
 
     @cached_property
     def per_image(self) -> pd.DataFrame:
@@ -117,8 +121,22 @@ def build(
         paths[name] = out / "report" / name
         write_atomic(paths[name], data)
     _remove_stale(out / "report", paths)
-    linked_to = islice(pictures(listed), _MOST_LINKED)
-    return Report(made, made.frame, spent, paths, tuple(dict.fromkeys((*store.opened, *linked_to))))
+    opened = tuple(dict.fromkeys((*store.opened, *islice(pictures(listed), _MOST_LINKED))))
+    return Report(made, made.frame, spent, paths, opened, tuple(_absent(made, sort or (), shown or Choices(), paths)))
+
+
+def _absent(made: Board, sort: Sequence[str], shown: Choices, paths: Mapping[str, Path]) -> Iterator[str]:
+    """Yield what was asked for by name and is not there; the default order is nobody's wish."""
+    known = ", ".join(made.columns) or "none"
+    wished = {"sort": () if tuple(sort) == SORT else sort, "figures.metrics": shown.figures.metrics}
+    for key, names in wished.items():
+        for name in names:
+            if name not in made.columns:
+                yield f"report.{key}: no results of '{name}'; there are {known}.{suggest(name, made.columns)}"
+    for preset in shown.presets:
+        if f"tables/{preset.name}.tex" not in paths:
+            missing = ", ".join(left_out(made, preset)) or "any of its columns"
+            yield f"report.table: {preset.name} was not written: these results do not have {missing}"
 
 
 def _files(

@@ -92,6 +92,8 @@ def caution(n: int) -> str:
     """Say what follows from a comparison on `n` images, where it is less than a ranking."""
     if n >= MIN_RANKING:
         return ""
+    if not n:
+        return "No image has a score: no ranking follows."
     if smallest_p(n) > ALPHA:
         images = "1 image" if n == 1 else f"{n} images"
         return (

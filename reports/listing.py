@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,17 +16,14 @@ from ..bench.results import score_column
 from .grid import Grid
 from .groups import Entrant, Group
 from .leaderboard import Board
-from .regions import ALIGNED, REGIONS, Box
+from .regions import ALIGNED, TEMPLATE, Crops, around
 
 Places = NDArray[np.int64]
 Listed = NDArray[np.float32]
 """One score per image of a listing, NaN where there is none."""
-Crops = tuple[Box, Box]
-"""Eyes and mouth."""
 
 _DIGEST, _SCORE = 32, 4  # bytes of an image's sha256 and of one score
 _BASE64 = 4 / 3
-_TEMPLATE: Crops = (REGIONS["eyes"], REGIONS["mouth"])
 
 
 @dataclass(frozen=True)
@@ -227,28 +223,6 @@ def _crops(meetings: Sequence[Meeting], count: int) -> tuple[Crops | None, ...]:
             sides = np.stack([table.numbers("width"), table.numbers("height")], axis=1)
             for image in [image for image in unknown if rows[image] >= 0]:
                 row = int(rows[image])
-                found[image] = _TEMPLATE if alignment[row] == ALIGNED else _around(landmarks[row], *sides[row])
+                found[image] = TEMPLATE if alignment[row] == ALIGNED else around(landmarks[row], *sides[row])
             unknown = [image for image in unknown if rows[image] < 0]
     return tuple(found)
-
-
-def _around(landmarks: str, width: float, height: float) -> Crops | None:
-    """Lay boxes around the eyes and the mouth of five or 68 points, given as JSON in pixels."""
-    if not landmarks.startswith("[") or not width > 0 or not height > 0:
-        return None
-    points = np.asarray(json.loads(landmarks), dtype=np.float64)
-    if points.shape not in ((5, 2), (68, 2)):
-        return None
-    eyes, mouth = (points[:2], points[3:]) if len(points) == 5 else (points[36:48], points[48:])
-    centres = (eyes[0], eyes[1]) if len(points) == 5 else (points[36:42].mean(axis=0), points[42:48].mean(axis=0))
-    across = float(np.hypot(*(centres[1] - centres[0])))
-    return _box(eyes, across, _TEMPLATE[0], (width, height)), _box(mouth, across, _TEMPLATE[1], (width, height))
-
-
-def _box(points: NDArray[np.float64], across: float, like: Box, sides: tuple[float, float]) -> Box:
-    """Lay a box around points, as large beside the distance of the eyes as that of the template."""
-    between = 0.246  # eye to eye on the template, as a share of its side
-    x, y = (points.min(axis=0) + points.max(axis=0)) / 2
-    w, h = (min(across * share / between / side, 1.0) for share, side in zip(like[2:], sides, strict=True))
-    left, top = min(max(x / sides[0] - w / 2, 0.0), 1 - w), min(max(y / sides[1] - h / 2, 0.0), 1 - h)
-    return round(float(left), 4), round(float(top), 4), round(float(w), 4), round(float(h), 4)

@@ -115,9 +115,14 @@ def commands(plans: Sequence[Mapping[str, Any]]) -> list[Command]:
     for plan in reversed(plans):
         words = [str(word) for word in plan.get("command") or ()]
         if words:
-            line = shlex.join(words)
+            line = " ".join(map(_quoted, words))
             found.setdefault(line, Command(str(plan.get("started", "")), line))
     return list(found.values())
+
+
+def _quoted(word: str) -> str:
+    """Quote a word for a shell; one that holds quotes itself, such as `root='a b'`, stays readable in double ones."""
+    return f'"{word}"' if "'" in word and not set(word) & set('"$`\\!') else shlex.quote(word)
 
 
 def weights(plans: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

@@ -105,6 +105,7 @@ def page(
             listed=few,
             payload=to_json(data),
             inside=len(shown),
+            media=linked.base,
         )
         if len(html) <= SIZE:
             break

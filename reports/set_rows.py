@@ -13,7 +13,7 @@ from ..bench.api import Column, SetMetric, SetValue
 from ..bench.cell import MetricInfo
 from ..bench.errors import StoreError
 from ..bench.results import feature_key
-from ..bench.set_values import SetValues, Values
+from ..bench.set_values import SetValues, StayedBehindError, Values
 from .fairness import Comparison, compare
 from .groups import Entrant, Group, Mask
 from .measures import Measure, own_reference
@@ -140,6 +140,8 @@ def _broken_rows(group: Group, measure: Measure, names: Names) -> Iterator[Row]:
 
 def _reason(error: Exception) -> str:
     """Say what went wrong, without the machine's paths: equal stores give equal tables wherever they lie."""
+    if isinstance(error, StayedBehindError):
+        return "not known of this selection: the features stayed where the run was tracked"
     if isinstance(error, StoreError):
         return "features damaged in the store; run the same command again"
     return f"cannot be computed: {one_line(str(error))}"

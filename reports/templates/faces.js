@@ -161,7 +161,7 @@ function drawFace() {
       "div",
       { class: "face-head" },
       h("button", { type: "button", class: "quiet previous", "aria-label": "Previous face", disabled: at <= 0, onclick: () => step(-1) }, "‹"),
-      h("div", {}, h("h3", { "aria-live": "polite" }, set().samples[image]), h("p", { class: "small" }, `${split()}; number ${hard} of ${ranked.length} from the hardest by ${label}${state.restorer ? ` of ${state.restorer}` : ""}`)),
+      h("div", {}, h("h3", { "aria-live": "polite" }, set().samples[image]), h("p", { class: "small" }, label ? `${split()}; number ${hard} of ${ranked.length} from the hardest by ${label}${state.restorer ? ` of ${state.restorer}` : ""}` : split())),
       h("button", { type: "button", class: "quiet next", "aria-label": "Next face", disabled: at >= ordered.length - 1, onclick: () => step(1) }, "›"),
     ),
     all.length ? compare(image, left, right, names) : h("p", { class: "small" }, "No pictures were kept for this split."),

@@ -2,12 +2,14 @@
 
 const fullSize = { wanted: false };
 
-/** What there is of the faces of a split: LQ, every restorer that changes something, reference. */
+/** What there is of the faces of a split: LQ, every restorer, reference; whoever only hands out one of these is not there twice. */
 function columns() {
   const group = set().groups[split()];
-  const made = set().restorers.filter((one) => group?.made[one.name] && !["lq", "hq"].includes(group.made[one.name]));
+  const all = set().restorers.filter((one) => group?.made[one.name] && (group.made[one.name] !== "hq" || one.ranked));
+  const changing = all.filter((one) => group.made[one.name] !== "lq");
+  const made = changing.length ? changing : all; // results without an LQ of their own stand under their name
   return [
-    ...(group?.lq ? [{ kind: "lq", name: "LQ" }] : []),
+    ...(group?.lq && (changing.length || !all.length) ? [{ kind: "lq", name: "LQ" }] : []),
     ...made.map((one) => ({ kind: "made", name: one.name })),
     ...(set().hq ? [{ kind: "hq", name: "Reference" }] : []),
   ];

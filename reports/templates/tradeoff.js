@@ -41,7 +41,8 @@ function drawTradeoffControls() {
   const valid = (axis) => options.some(([name]) => name === axis);
   const first = known.sort.find((name) => metrics.includes(name)) ?? metrics[0];
   if (!valid(axes.y)) axes.y = first;
-  if (!valid(axes.x)) axes.x = costs.length ? "cost:seconds" : (metrics.find((name) => name !== first) ?? first);
+  const timed = valid("cost:seconds") && competitors().some((one) => along("cost:seconds", one.name).length);
+  if (!valid(axes.x)) axes.x = timed ? "cost:seconds" : (metrics.find((name) => name !== first) ?? first);
   const pick = (axis) => (value) => {
     axes[axis] = value;
     drawTradeoff();

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 import numpy as np
@@ -430,3 +431,25 @@ def test_a_run_that_kept_no_pictures_still_shows_its_scores(opened, tmp_path):
     assert page.locator("#viewer table.single tbody tr").count() == 2
     assert page.locator("#spread .dot").count() == 6
     assert page.locator("#viewer img").count() == 0
+    assert "No pictures were kept." in page.locator("#faces").inner_text()
+    assert "media" not in page.locator("footer").inner_text()
+
+
+def test_results_without_an_lq_stand_under_their_own_name_and_perfect_ones_beside_the_reference(opened, tmp_path):
+    """As `score` leaves them: nobody was timed, and what counts as LQ is the result itself."""
+    writer = Writer(tmp_path / "out")
+    rng = np.random.default_rng(0)
+    pictures = {sample: picture(writer, rng) for sample in ("x", "y")}
+    alone = {sample: {"lq": sha256, "restored": sha256} for sample, sha256 in pictures.items()}
+    equal = {sample: {"hq": sha256, "restored": sha256} for sample, sha256 in pictures.items()}
+    place = {"samples": ["x", "y"], "seconds": float("nan")}
+    writer.cell("mine", {"niqe": [5.0, 6.0]}, pixels=alone, hq=False, dataset="alone", **place)
+    writer.cell(
+        "perfect", {"psnr": [math.inf] * 2, "ssim": [1.0] * 2}, pixels=equal, lq=False, dataset="equal", **place
+    )
+    page = opened(build(writer.out, shown=PLAIN).paths["index.html"]).page
+    shown = page.locator("#viewer .sheet thead th")
+    assert [text.split("\n")[0] for text in shown.all_inner_texts()] == ["mine"]
+    page.locator("#switch").get_by_label("Data").select_option(label="equal")
+    assert [text.split("\n")[0] for text in shown.all_inner_texts()] == ["perfect", "Reference"]
+    expect(page.get_by_label("Horizontal")).to_have_value("ssim")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import math
+import shlex
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -16,6 +18,7 @@ from handmade import GAP, Writer, picture, sha, table_metric
 from restorebench.bench.errors import ConfigError, StoreError
 from restorebench.reports.build import build
 from restorebench.reports.choices import Choices, FigureChoices
+from restorebench.reports.origin import commands
 from restorebench.reports.preset import Preset
 
 PLAIN = Choices(figures=FigureChoices(enabled=False))
@@ -61,9 +64,9 @@ def test_everything_is_there(filled):
 
 
 def test_a_preset_that_is_not_asked_for_any_more_leaves_no_file(filled):
-    build(filled.out, shown=Choices(presets=(Preset("wide", across="split"),)))
+    build(filled.out, shown=replace(PLAIN, presets=(Preset("wide", across="split"),)))
     assert (filled.out / "report" / "tables" / "wide.tex").exists()
-    report = build(filled.out)
+    report = build(filled.out, shown=PLAIN)
     assert not (filled.out / "report" / "tables" / "wide.tex").exists()
     assert "tables/default.tex" in report.paths
 
@@ -90,12 +93,13 @@ def test_the_leaderboard_names_no_place_on_this_machine(filled):
 
 
 def test_what_an_earlier_report_had_and_this_one_has_not_is_removed(filled):
-    build(filled.out)
+    build(filled.out, shown=PLAIN)
     stale = filled.out / "report" / "gallery" / "old_set.png"
     own = filled.out / "report" / "notes.txt"
+    stale.parent.mkdir()
     stale.write_bytes(b"x")
     own.write_text("mine")
-    build(filled.out)
+    build(filled.out, shown=PLAIN)
     assert not stale.exists()
     assert own.exists()
 
@@ -159,3 +163,24 @@ def test_reports_are_built_without_torch(filled):
     environment = {"PYTHONPATH": next(p for p in sys.path if p.endswith("plugins"))}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_what_was_asked_for_and_is_not_there_is_told(filled):
+    wanted = (Preset("gone", splits=("x4",)), Preset("nobody", rows=("c",)), Preset("here", columns=("psnr", "niqe")))
+    shown = Choices(presets=wanted, figures=FigureChoices(enabled=False, metrics=("psnr", "ssim")))
+    report = build(filled.out, sort=["psnrs", "psnr"], shown=shown)
+    assert report.absent == (
+        "report.sort: no results of 'psnrs'; there are gap, identity_cos, identity_missed, psnr. Did you mean 'psnr'?",
+        "report.figures.metrics: no results of 'ssim'; there are gap, identity_cos, identity_missed, psnr.",
+        "report.table: gone was not written: these results do not have split x4",
+        "report.table: nobody was not written: these results do not have restorer c",
+    )
+    assert "tables/here.tex" in report.paths
+    assert build(filled.out, sort=["lpips_alex", "psnr"], shown=PLAIN).absent == ()  # nobody's wish
+
+
+def test_commands_are_written_so_that_a_shell_and_a_reader_read_them():
+    words = ["restorebench", "run", "dataset.root='a b'", "adapter=[input,lanczos]", "out=it's $HOME"]
+    line = commands([{"command": words}])[0].line
+    assert line.startswith("""restorebench run "dataset.root='a b'" 'adapter=[input,lanczos]' """)
+    assert shlex.split(line) == words

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import itertools
 import math
+import shutil
 import sys
 
 import numpy as np
@@ -218,6 +220,24 @@ class TestSetMetrics:
         row = at(writer, "a", "gap")
         assert row.value is None
         assert row.note == "features damaged in the store; run the same command again"
+
+    def test_values_that_came_without_features_hold_for_their_own_selection_only(self, writer):
+        count = 200  # b has 99.5 % of them, so that a is compared on fewer beside it than alone
+        writer.features({sha("hq", f"s{i:03}"): [0.0] for i in range(count)})
+        writer.cell("a", metrics=[GAP], features=[[1.0]] * count)
+        writer.cell("b", metrics=[GAP], features=[[1.0]] * count, failed={"s002": "boom"})
+        known = writer.load()
+        board(known)
+        values = known.sets.to_bytes()
+        shutil.rmtree(writer.out / "store" / "features")
+        (writer.out / "store" / "sets").mkdir()
+        (writer.out / "store" / "sets" / f"{hashlib.sha256(values).hexdigest()}.json").write_bytes(values)
+        assert [row.value for row in board(writer.load()).rows] == [row.value for row in board(known).rows]
+        row = board(writer.load(), ["a"]).rows[0]
+        assert (row.value, row.note) == (
+            None,
+            "not known of this selection: the features stayed where the run was tracked",
+        )
 
     def test_without_a_reference_it_says_so(self, writer):
         writer.cell("a", metrics=[GAP], features=[[1.0]] * 3, hq=False)

@@ -95,6 +95,7 @@ def test_five_images_are_told_why_nothing_can_be_separated():
     assert "only p = 0.0625" in caution(5)
     assert caution(12) == "No ranking follows from 12 images, fewer than 20."
     assert caution(20) == ""
+    assert caution(0) == "No image has a score: no ranking follows."
 
 
 class TestTerminal:
