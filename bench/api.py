@@ -113,6 +113,25 @@ class Degradation(Protocol):
 
 
 @runtime_checkable
+class PlacedDegradation(Protocol):
+    """A degradation that hangs on facts about the sample, such as its place in a list; asked before it is called.
+
+    Attributes:
+        uses_meta: keys of `Sample.meta` that change the LQ.
+    """
+
+    uses_meta: tuple[str, ...]
+
+    def of(self, meta: Meta) -> Degradation:
+        """Return the degradation of one sample.
+
+        Raises:
+            ImageError: what it needs to know is not there.
+        """
+        ...
+
+
+@runtime_checkable
 class Sweep(Protocol):
     """A family of splits that differ in one parameter; selected like a degradation, it becomes one split per level."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import MappingProxyType
 
 from .api import Degradation, FeatureExtractor, FolderRestorer, Meta, PairMetric, Restorer, SetMetric, Weights
 from .cell import digest
@@ -45,9 +46,10 @@ def split_id(spec: Spec, degradation: Degradation, seed: int) -> str:
     return f"{spec.identity} v{degradation.version}{f' content={content}' if content else ''} seed={seed}"
 
 
-def degraded_key(split: str, sample_id: str, hq: str) -> str:
-    """Key of one degraded image: the split's identity, the sample and the pixels it was made from."""
-    return digest("degraded", split, sample_id, hq)
+def degraded_key(split: str, sample_id: str, hq: str, meta: Meta = MappingProxyType({})) -> str:
+    """Key of one degraded image: the split's identity, the sample, the pixels it was made from, the facts it hangs on."""
+    used = [json.dumps(dict(meta), sort_keys=True)] if meta else []
+    return digest("degraded", split, sample_id, hq, *used)
 
 
 def restored_key(restorer: str, source: str, size: tuple[int, int], draw: str, meta: Meta) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .api import Degradation, Sample
+from .api import Degradation, Meta, PlacedDegradation, Sample
 from .errors import ImageError
 from .identity import degraded_key, split_id
 from .images import Pixels, decode, pixel_digest, resize
@@ -153,7 +153,7 @@ class Pictures:
         if split in self._degradations:
             if hq is None:
                 raise ImageError(f"{sample.id}: no reference to degrade")
-            return self._degraded(sample.id, hq, split, commit)
+            return self._degraded(sample, hq, split, commit)
         if sample.lq is None:
             return Inputs(hq, None, None, {})
         given = self.read(sample.lq, commit)
@@ -166,9 +166,10 @@ class Pictures:
         self.keep(lq, commit)
         return Inputs(hq, lq, given, {})
 
-    def _degraded(self, sample_id: str, hq: Picture, split: str, commit: Commit) -> Inputs:
-        identity, degradation = self._degradations[split]
-        key = degraded_key(identity, sample_id, hq.sha256)
+    def _degraded(self, sample: Sample, hq: Picture, split: str, commit: Commit) -> Inputs:
+        sample_id, (identity, chosen) = sample.id, self._degradations[split]
+        degradation, used = for_sample(chosen, sample.meta)
+        key = degraded_key(identity, sample_id, hq.sha256, used)
         record = self._store.degraded.get(key)
         if record is None:
             made = degradation(hq.pixels, numpy_generator(self._seed, "degradation", degradation.key, sample_id))
@@ -211,6 +212,17 @@ class Pictures:
         if self._keep and not self._store.has_image(picture.sha256):
             sha256, length = self._store.put_image(picture.pixels, picture.sha256)
             commit.images[sha256] = length
+
+
+def for_sample(degradation: Degradation, meta: Meta) -> tuple[Degradation, Meta]:
+    """Return what degrades a sample, and the facts about the sample that this hangs on; mostly none.
+
+    Raises:
+        ImageError: the degradation needs a fact that is not known.
+    """
+    if not isinstance(degradation, PlacedDegradation):
+        return degradation, {}
+    return degradation.of(meta), {key: meta[key] for key in degradation.uses_meta if key in meta}
 
 
 def _text(size: tuple[int, int]) -> str:

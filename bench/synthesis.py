@@ -27,6 +27,7 @@ from .errors import ConfigError, DatasetError, ImageError, RestorebenchError, St
 from .files import write_atomic
 from .identity import split_id
 from .images import Pixels, encode_png, pixel_digest, read
+from .pictures import for_sample
 from .seeds import numpy_generator
 from .spec import Spec
 
@@ -126,7 +127,8 @@ class _Writer:
             raise ImageError(f"{sample.id}: no reference to degrade")
         hq = read(sample.hq) if made is None else made[0]
         try:
-            lq, native, parameters = self.degradation(hq, self._generator(sample)) if made is None else made[1]
+            degradation, _ = for_sample(self.degradation, sample.meta)
+            lq, native, parameters = degradation(hq, self._generator(sample)) if made is None else made[1]
         except ImageError as error:
             raise ImageError(f"{sample.hq}: {error}") from None
         if clashes := parameters.keys() & COLUMNS.keys() - {"native_height", "native_width"}:
