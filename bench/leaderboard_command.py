@@ -47,7 +47,8 @@ def main(arguments: Sequence[str]) -> int:
     elif not folder.is_dir():
         raise InputError(f"{folder}: is no folder; restorebench leaderboard add FILE {folder} makes one")
     written = build(folder)
-    sys.stdout.write(f"{len(written) - 1} boards: {folder / 'index.html'}\n")
+    boards = len(written) - 1
+    sys.stdout.write(f"{boards} {'board' if boards == 1 else 'boards'}: {folder / 'index.html'}\n")
     return 0
 
 

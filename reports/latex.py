@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from .grid import BEST, DASH, SECOND
 from .latex_text import escape
@@ -23,15 +24,18 @@ _HEADER = rf"""% Written by restorebench from the numbers of leaderboard.csv.
 _DAGGERS = {LIKE_BEST: r"\dag", LEADS: r"\ddag"}
 _ONE_COLUMN = 5
 """Number columns up to which a table is set in one column of the page."""
+_MOST_LINES = 55
+"""Lines of a table; with its caption they fill a page of most journals, and what is below its end would not be printed."""
 
 
 def latex(tables: Sequence[Table]) -> str:
     """Write tables for papers.
 
     Every column of numbers is an `S` column of siunitx; what stands beside a number, daggers, letters of notes and
-    intervals, has a narrow column of its own, so that nothing moves a decimal point.
+    intervals, has a narrow column of its own, so that nothing moves a decimal point.  A table that is higher than a page
+    goes on in a further one.
     """
-    return "\n".join([_HEADER, *(_table(table) for table in tables)])
+    return "\n".join([_HEADER, *(_table(page) for table in tables for page in _pages(table))])
 
 
 def preview(files: Sequence[str]) -> str:
@@ -50,6 +54,25 @@ def preview(files: Sequence[str]) -> str:
 {inputs}
 \end{{document}}
 """
+
+
+def _pages(table: Table) -> Iterator[Table]:
+    """Cut a table between blocks, and a block that fills pages by itself between its lines."""
+    each = _MOST_LINES - 1  # one for a block's title
+    pieces = [
+        Block(block.title, block.lines[start : start + each])
+        for block in table.blocks
+        for start in range(0, len(block.lines), each)
+    ]
+    pages: list[list[Block]] = []
+    for piece in pieces:
+        height = sum(1 + len(block.lines) for block in pages[-1]) if pages else _MOST_LINES
+        if height + 1 + len(piece.lines) > _MOST_LINES:
+            pages.append([])
+        pages[-1].append(piece)
+    for number, blocks in enumerate(pages, 1):
+        further = {"label": f"{table.label}-page-{number}", "about": ("Continued.", *table.about)} if number > 1 else {}
+        yield replace(table, blocks=tuple(blocks), **further)
 
 
 def _table(table: Table) -> str:

@@ -147,3 +147,27 @@ def test_the_preview_shows_every_file():
     text = preview(["../leaderboard", "wide"])
     assert text.index(r"\input{../leaderboard}") < text.index(r"\input{wide}")
     assert r"\usepackage{booktabs,graphicx,siunitx}" in text
+
+
+def test_a_table_higher_than_a_page_goes_on_in_a_further_one(writer):
+    names = [f"r{i:02}" for i in range(20)]
+    for severity, split in enumerate(("a", "b", "c")):
+        for name in names:
+            writer.cell(name, {"psnr": [1.0] * 3}, split=split, severity=severity)
+    made = board(writer.load())
+    pages = written(made, Preset("p", blocks="split")).split(r"\end{table}")[:-1]
+    assert [re.findall(r"\\textit\{([abc])\}", page) for page in pages] == [["a", "b"], ["c"]]
+    assert [re.findall(r"\\label\{(.*)\}", page)[0] for page in pages] == [
+        "tab:p-faces-standard",
+        "tab:p-faces-standard-page-2",
+    ]
+    assert r"\caption{\sloppy Continued. faces" in pages[1]
+
+
+def test_a_block_higher_than_a_page_is_cut_between_its_rows(writer):
+    names = [f"r{i:03}" for i in range(120)]
+    for name in names:
+        writer.cell(name, {"psnr": [1.0] * 3})
+    text = written(board(writer.load()), Preset("p"))
+    assert re.findall(r"^r\d{3}", text, re.MULTILINE) == names
+    assert max(len(re.findall(r"^r\d{3}", page, re.MULTILINE)) for page in text.split(r"\end{table}")) < 60
