@@ -118,7 +118,7 @@ def test_other_colour_spaces_are_refused(mode: str, form: str) -> None:
         decode(saved(PICTURE.convert(mode), form), "x")
 
 
-@pytest.mark.parametrize("form", ["PNG", "WEBP", "TIFF", "GIF"])
+@pytest.mark.parametrize("form", ["PNG", "WEBP", "TIFF"])
 def test_several_frames_are_refused(form: str) -> None:
     data = saved(PICTURE, form, save_all=True, append_images=[Image.fromarray(255 - RGB)])
     with pytest.raises(ImageError, match=r"animated or multi-page \(2 frames\)"):
