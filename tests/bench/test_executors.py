@@ -141,7 +141,7 @@ def test_limits_of_time_and_memory_stop_the_culprit(
 
 
 def test_a_worker_that_leaks_is_replaced_after_its_shard(command, small_faces: Path, tmp_path: Path) -> None:
-    arguments = [*FAKE, *deadly("leak", "abcde"), f"dataset.root={small_faces}", f"out={tmp_path / 'out'}", "shard=2"]
+    arguments = [*FAKE, *deadly("leak", "abcde"), f"dataset.root={small_faces}", f"out={tmp_path / 'out'}", "shard=1"]
     outcome = command("run", *arguments, "adapter=[]", *ONE, "executor.memory=1")
     assert outcome.status == 0
     assert tables(tmp_path / "out")["leak"]["status"].eq("ok").all()

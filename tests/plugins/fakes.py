@@ -238,7 +238,7 @@ class Deadly(Blend):
             raise MemoryError
 
     def _leak(self, images: int) -> None:
-        self.held.append(torch.ones(150 * 2**20 // 4))
+        self.held.append(torch.ones(120 * 2**20 // 4))
 
     def _print(self, images: int) -> None:
         for _ in range(5000):
