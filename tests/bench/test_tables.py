@@ -4,6 +4,7 @@ from __future__ import math
 
 import contextlib
 import json
+import math
 import random
 from pathlib import Path
 
