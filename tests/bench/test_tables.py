@@ -1,6 +1,6 @@
 """Rows of unfinished cells, and tables of finished ones: any order in, sorted row groups out, nothing whole in memory."""
 
-from __future__ import math
+from __future__ import annotations
 
 import contextlib
 import json
