@@ -120,8 +120,8 @@ class _Projection:
             children.curves(cells)
             snapshot = snapshot or self._snapshot()
             self._artifacts(found.info.run_id, plan, snapshot)
-            self._client.set_tag(found.info.run_id, CONTENT, content)
             self._client.set_terminated(found.info.run_id)
+            self._client.set_tag(found.info.run_id, CONTENT, content)  # last: a run without it is done again
         if parent and self._settings["name"]:
             self._register(parent.info.run_id, str(self._settings["name"]))
 
