@@ -22,6 +22,7 @@ PLAIN = [
     "mlflow.enabled=false",
     "report.enabled=false",
     "threads=1",
+    "executor=inline",
     "dataset=folder",
     "degradation=[mild]",
 ]

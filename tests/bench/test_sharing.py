@@ -29,7 +29,7 @@ def ran(small_faces: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     restorebench.run(
         "adapter=[lanczos]", "+adapter@adapter.strong=nlmeans", "adapter.strong.h=20", "metric=[psnr,ssim]",
         "dataset=folder", f"dataset.folder.root={small_faces}", "dataset.folder.name=faces", "degradation=[mild,severe]",
-        "+metric.mae._target_=fakes.Mae", "mlflow.enabled=false", "report.enabled=false", "threads=1", out=out,
+        "+metric.mae._target_=fakes.Mae", "mlflow.enabled=false", "report.enabled=false", "threads=1", "executor=inline", out=out,
     )  # fmt: skip
     return out
 

@@ -7,18 +7,15 @@ import time
 
 import numpy as np
 import pytest
-from handmade import Writer, picture, table_metric
+from handmade import PLAIN, Writer, picture, table_metric
 from playwright.sync_api import expect
 
 from restorebench.reports.build import build
-from restorebench.reports.choices import Choices, FigureChoices
 
 pytestmark = pytest.mark.browser
 
 EVIL = "<img src=x onerror=alert(1)>"
 SIZES = ("desktop", "phone")
-PLAIN = Choices(figures=FigureChoices(enabled=False))
-"""The page alone, without the figures beside it."""
 
 
 def names(page, table: str = "table.board >> nth=0") -> list[str]:

@@ -18,6 +18,7 @@ from restorebench.bench.results import feature_key, score_column
 from restorebench.bench.spec import Spec
 from restorebench.bench.store import Commit, Store
 from restorebench.bench.tables import Stream
+from restorebench.reports.choices import Choices, FigureChoices
 
 
 class Table:
@@ -82,6 +83,9 @@ def table_metric(name: str, columns: list[str] | None = None, higher: bool = Tru
     spec = Spec("handmade.Table", {"columns": columns or [name], "higher": higher, **more.pop("arguments", {})})
     return MetricInfo(name, more.pop("metric_id", f"{name} v1"), "pair", spec, **more)
 
+
+PLAIN = Choices(figures=FigureChoices(enabled=False))
+"""A report without figures, for tests about something else."""
 
 GAP = MetricInfo("gap", "gap v1 on hand", "set", Spec("handmade.MeanGap", {"reliable_from": 100}), "hand")
 

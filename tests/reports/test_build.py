@@ -13,16 +13,13 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from handmade import GAP, Writer, picture, sha, table_metric
+from handmade import GAP, PLAIN, Writer, picture, sha, table_metric
 
 from restorebench.bench.errors import ConfigError, StoreError
 from restorebench.reports.build import build
 from restorebench.reports.choices import Choices, FigureChoices
 from restorebench.reports.origin import commands
 from restorebench.reports.preset import Preset
-
-PLAIN = Choices(figures=FigureChoices(enabled=False))
-"""A report without figures, for tests about something else."""
 
 
 @pytest.fixture

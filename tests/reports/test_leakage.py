@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from handmade import Writer, table_metric
+from handmade import PLAIN, Writer, table_metric
 
 from restorebench.reports.build import build
 from restorebench.reports.leaderboard import board
@@ -88,6 +88,6 @@ def test_the_page_lists_it_beside_the_restorer(filled):
         "LPIPS_VGG: trained with LPIPS (VGG), this metric",
     )
     assert facts["clean"] == ()
-    page = build(filled.out).paths["index.html"].read_text()
+    page = build(filled.out, shown=PLAIN).paths["index.html"].read_text()
     assert "ffhq_512: trained on FFHQ, where these images come from<br>LPIPS_VGG: trained with" in page
     assert "none known" in page

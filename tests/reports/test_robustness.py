@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.stats
-from handmade import GAP, sha, table_metric
+from handmade import GAP, PLAIN, sha, table_metric
 
 from restorebench.reports.build import build
 from restorebench.reports.robustness import area, relative_loss, slope
@@ -28,7 +28,7 @@ def fill(writer, curves, metric="psnr", higher=True, n=10):
 
 
 def lines(writer):
-    return pd.read_csv(build(writer.out).paths["robustness.csv"]).set_index("restorer")
+    return pd.read_csv(build(writer.out, shown=PLAIN).paths["robustness.csv"]).set_index("restorer")
 
 
 def test_formulas_by_hand():
@@ -90,7 +90,7 @@ def test_one_split_has_no_curve(writer):
 
 def test_the_page_shows_the_metric_that_orders_the_table(writer):
     fill(writer, {"a": (30, 27, 24), "b": (28, 27.5, 26)})
-    page = build(writer.out).paths["index.html"].read_text(encoding="utf-8")
+    page = build(writer.out, shown=PLAIN).paths["index.html"].read_text(encoding="utf-8")
     assert "20.0 %" in page
     assert "s000, severe" in page
     assert "1 → 2" in page

@@ -6,6 +6,7 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
+from handmade import PLAIN
 from polls import deal, pictures
 
 from restorebench.bench.ballots import Answer, Ballots, Trial
@@ -154,7 +155,7 @@ def read(path: Path) -> list[dict[str, str]]:
 
 def test_the_report_ranks_as_people_answered(out: Path) -> None:
     vote(out, ["cc", "aa", "dd", "bb"], split="severe")
-    build(out)
+    build(out, shown=PLAIN)
     ranked = read(out / "report" / "study_ranking.csv")
     assert [line["restorer"] for line in ranked] == ["cc", "aa", "dd", "bb"]
     assert [line["rank"] for line in ranked] == ["1", "2", "3", "4"]
@@ -170,7 +171,7 @@ def test_the_report_ranks_as_people_answered(out: Path) -> None:
 
 def test_splits_are_shown_apart_and_together(out: Path) -> None:
     vote(out, RESTORERS, pairs=40)
-    build(out)
+    build(out, shown=PLAIN)
     by_split = Counter()
     for line in read(out / "report" / "study.csv"):
         by_split[line["split"]] += int(line["answers"])
@@ -180,9 +181,9 @@ def test_splits_are_shown_apart_and_together(out: Path) -> None:
 def test_equal_answers_give_equal_bytes(out: Path) -> None:
     vote(out, RESTORERS, split="severe", pairs=30)
     files = ("study.csv", "study_ranking.csv", "study.md", "study.tex", "index.html")
-    build(out)
+    build(out, shown=PLAIN)
     first = [(out / "report" / name).read_bytes() for name in files]
-    build(out)
+    build(out, shown=PLAIN)
     assert [(out / "report" / name).read_bytes() for name in files] == first
 
 
@@ -194,7 +195,7 @@ def test_open_pairs_and_answers_taken_back_count_for_nothing(out: Path) -> None:
     assert shown is not None
     ballots.answer(rater, shown.token, "left")
     ballots.undo(rater, shown.token)
-    build(out)
+    build(out, shown=PLAIN)
     assert not (out / "report" / "study.csv").exists()
 
 
@@ -204,7 +205,7 @@ def test_answers_about_results_that_were_replaced_keep_a_name_of_their_own(out: 
     vote(out, RESTORERS, split="severe", pairs=30)
     with sqlite3.connect(out / "study.sqlite") as database:
         database.execute("UPDATE pairs SET left_id = 'older' WHERE left_restorer = 'aa' AND rater = 1")
-    build(out)
+    build(out, shown=PLAIN)
     names = {line["restorer"] for line in read(out / "report" / "study_ranking.csv")}
     assert {"aa", *RESTORERS} < names
     assert len([name for name in names if name.startswith("aa~")]) == 1
@@ -212,7 +213,7 @@ def test_answers_about_results_that_were_replaced_keep_a_name_of_their_own(out: 
 
 def test_select_leaves_the_others_out(out: Path) -> None:
     vote(out, RESTORERS, split="severe")
-    build(out, select=["aa", "cc"])
+    build(out, select=["aa", "cc"], shown=PLAIN)
     assert [line["restorer"] for line in read(out / "report" / "study_ranking.csv")] == ["aa", "cc"]
 
 
@@ -220,7 +221,7 @@ def test_hostile_names_do_nothing_in_tables(tmp_path: Path) -> None:
     hostile = ["<script>alert(1)</script>", r"\input{x} & % $ _ ^ | `a` *b*"]
     pictures(tmp_path / "out", hostile, SAMPLES)
     vote(tmp_path / "out", hostile)
-    build(tmp_path / "out")
+    build(tmp_path / "out", shown=PLAIN)
     report = tmp_path / "out" / "report"
     assert "<script>" not in (report / "study.md").read_text()
     assert r"\input" not in (report / "study.tex").read_text()
@@ -247,7 +248,7 @@ def test_the_user_study_of_dpe_is_shown_beside_dpe_and_only_there() -> None:
 
 def test_tables_say_what_intervals_rest_on(out: Path) -> None:
     vote(out, ["cc", "aa", "dd", "bb"], split="severe")
-    build(out)
+    build(out, shown=PLAIN)
     text = (out / "report" / "study.md").read_text()
     assert "exact 95 % intervals" in text
     assert "half a vote" in text

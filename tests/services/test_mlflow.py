@@ -25,7 +25,7 @@ pytestmark = pytest.mark.services
 
 SELECTION = [
     "adapter=[input]", "+adapter.blend._target_=fakes.Blend", "degradation=[mild,severe]",
-    "metric=[psnr]", "+metric.colour._target_=fakes.ColourDistance", "dataset=folder", "report.figures.enabled=false", "threads=1",
+    "metric=[psnr]", "+metric.colour._target_=fakes.ColourDistance", "dataset=folder", "report.figures.enabled=false", "threads=1", "executor=inline",
 ]  # fmt: skip
 TABLES = ["leaderboard.csv", "leaderboard.md", "leaderboard.tex", "robustness.csv", "comparisons.csv"]
 
