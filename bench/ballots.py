@@ -136,7 +136,9 @@ class Ballots:
 
     def __init__(self, out: Path) -> None:
         if is_remote(out):
-            raise StoreError(f"{out}: SQLite needs a disk for the answers; copy the results to a folder of this machine")
+            raise StoreError(
+                f"{out}: SQLite needs a disk for the answers; copy the results to a folder of this machine"
+            )
         self.path = out / NAME
         with self._writing() as database:
             version = database.execute("PRAGMA user_version").fetchone()[0]

@@ -75,11 +75,7 @@ def suggest(wrong: str, known: Iterable[str]) -> str:
 
 
 def visible(text: str) -> str:
-    """Write out line breaks and what else a terminal obeys instead of showing.
-
-    >>> visible("a\\nb")
-    'a\\\\nb'
-    """
+    r"""Write out line breaks and what else a terminal obeys instead of showing: a line break becomes `\n`."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 

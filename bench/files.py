@@ -64,7 +64,9 @@ def as_local_path(text: str, key: str) -> Path:
         ConfigError: it is an address on object storage, where this command cannot write.
     """
     if _ADDRESS.match(text) and not text.lower().startswith("file://"):
-        raise ConfigError(f"{key}={text}: this command writes to local folders only; copy them to the bucket afterwards")
+        raise ConfigError(
+            f"{key}={text}: this command writes to local folders only; copy them to the bucket afterwards"
+        )
     return as_path(text)
 
 

@@ -16,7 +16,9 @@ _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 _NEVER = 2**31 - 1
 
 
-_SHORT = re.compile(r"out of memory|not enough memory|(can't|cannot|could not) allocate|insufficient memory", re.IGNORECASE)
+_SHORT = re.compile(
+    r"out of memory|not enough memory|(can't|cannot|could not) allocate|insufficient memory", re.IGNORECASE
+)
 """What torch (CUDA and its CPU allocator), OpenCV, ONNX Runtime and the C library say when memory is short."""
 
 

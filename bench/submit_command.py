@@ -84,13 +84,16 @@ def submit(out: Path, adapter: str, name: str, about: Mapping[str, str]) -> tupl
     config = plan["config"]
     chosen = describe("adapter", adapter, config["adapter"][adapter])
     if config["degradation"].get("path", "opencv") != "opencv":
-        raise ConfigError("degradation.path: a submission is checked on the reference path; run with degradation.path=opencv")
+        raise ConfigError(
+            "degradation.path: a submission is checked on the reference path; run with degradation.path=opencv"
+        )
     left_out: list[str] = []
     sets = _described("dataset", _by_card(config["dataset"]), left_out)
     degradations = {
         split: None if value is None else choice
         for split, value in config["degradation"].items()
-        if split not in DEGRADATION_SETTINGS and (value is None or (choice := _one("degradation", split, value, left_out)))
+        if split not in DEGRADATION_SETTINGS
+        and (value is None or (choice := _one("degradation", split, value, left_out)))
     }
     metrics = _described("metric", config["metric"], left_out)
     own = tuple(t for t in found.tables if t.cell.key in plan["cells"] and t.cell.restorer == adapter)

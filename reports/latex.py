@@ -71,8 +71,10 @@ def _pages(table: Table) -> Iterator[Table]:
             pages.append([])
         pages[-1].append(piece)
     for number, blocks in enumerate(pages, 1):
-        further = {"label": f"{table.label}-page-{number}", "about": ("Continued.", *table.about)} if number > 1 else {}
-        yield replace(table, blocks=tuple(blocks), **further)
+        page = replace(table, blocks=tuple(blocks))
+        if number > 1:
+            page = replace(page, label=f"{table.label}-page-{number}", about=("Continued.", *table.about))
+        yield page
 
 
 def _table(table: Table) -> str:

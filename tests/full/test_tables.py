@@ -43,9 +43,7 @@ def celeba_test(tmp_path: Path) -> list[str]:
     return [f"{one}.hq={hq}", f"{one}.lq={lq}", f"{one}.limit={COUNT}", f"{one}.strict=true"]
 
 
-def test_gfpgans_table_runs_and_puts_print_beside_it(
-    command: Callable, celeba_test: list[str], tmp_path: Path
-) -> None:
+def test_gfpgans_table_runs_and_puts_print_beside_it(command: Callable, celeba_test: list[str], tmp_path: Path) -> None:
     ours = "metric=[psnr,ssim,lpips_vgg,niqe,fid,identity]"  # the others need files that only their authors have
     board = table(command, "gfpgan_table", tmp_path / "out", *celeba_test, ours)
     assert {"psnr", "ssim", "lpips_vgg", "niqe", "fid", "identity_deg"} <= set(board["metric"])

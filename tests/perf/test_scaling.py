@@ -64,7 +64,8 @@ def test_scaling(tmp_path: Path, rounds: int, report: Report) -> None:
     report.table("scaling", ["score", "CPU time"], rows, note)
     if report.page:
         per_image_by_side = [taken / IMAGES for taken in by_side]
-        draw(report.page.parent / FIGURE, by_count, per_image_by_side, list(by_workers.values()), exponent)
+        model = [at_zero + per_megapixel * size for size in megapixels]
+        draw(report.page.parent / FIGURE, by_count, per_image_by_side, model, list(by_workers.values()), exponent)
     assert 0.85 < exponent < 1.15
 
 
@@ -73,8 +74,15 @@ def slope(x: Sequence[float], y: Sequence[float]) -> float:
     return float(np.polyfit(np.log(x), np.log(y), 1)[0])
 
 
-def draw(file: Path, by_count: list[float], by_side: list[float], by_workers: list[float], exponent: float) -> None:
-    """Three panels, each with a dotted line for what is proportional."""
+def draw(
+    file: Path,
+    by_count: list[float],
+    by_side: list[float],
+    model: list[float],
+    by_workers: list[float],
+    exponent: float,
+) -> None:
+    """Three panels, each with a dotted line for what is to be expected."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
@@ -84,10 +92,11 @@ def draw(file: Path, by_count: list[float], by_side: list[float], by_workers: li
     left.loglog(COUNTS, by_count, "o-", label=f"slope {exponent:.2f} without the fixed part")
     left.loglog(COUNTS, [by_count[-1] * n / COUNTS[-1] for n in COUNTS], ":", color="gray", label="proportional")
     left.set(xlabel="images of 256 x 256", ylabel="CPU seconds", xticks=COUNTS, xticklabels=COUNTS)
-    middle.loglog(SIDES, by_side, "o-", label=f"slope {slope(SIDES[1:], by_side[1:]) / 2:.2f} per pixel from 256 on")
-    pixels = [by_side[-1] * (side / SIDES[-1]) ** 2 for side in SIDES]
-    middle.loglog(SIDES, pixels, ":", color="gray", label="proportional to the pixels")
+    left.set_yticks(by_count, [f"{taken:.0f}" for taken in by_count])
+    middle.loglog(SIDES, by_side, "o-", label="measured")
+    middle.loglog(SIDES, model, ":", color="gray", label="fixed sizes (Inception, recogniser) + pixels")
     middle.set(xlabel="side, pixels", ylabel="CPU seconds per image", xticks=SIDES, xticklabels=SIDES)
+    middle.set_yticks(by_side, [f"{taken:.2f}" for taken in by_side])
     workers = [2**n for n in range(len(by_workers))]
     right.plot(workers, [by_workers[0] / taken for taken in by_workers], "o-", label="measured, start included")
     right.plot(workers, workers, ":", color="gray", label="proportional")

@@ -125,7 +125,10 @@ def request(out: Path, references: int, shard: int) -> Request:
         adapters={name: Spec(f"{here}.Restorer", {"name": name}) for name in RESTORERS},
         datasets={"names": Spec(f"{here}.Names", {"count": references})},
         splits={name: Spec(f"{here}.Nothing", {"strength": i + 1.0}) for i, name in enumerate(SPLITS)},
-        metrics={**{name: Spec(f"{here}.Score", {"name": name}) for name in METRICS}, "gap": Spec(f"{here}.Distance", {})},
+        metrics={
+            **{name: Spec(f"{here}.Score", {"name": name}) for name in METRICS},
+            "gap": Spec(f"{here}.Distance", {}),
+        },
         out=out,
         reference_row=False,
         options=Options(shard=shard, threads=1, keep=False),
@@ -158,7 +161,11 @@ class Inventor:
                         commit.files[file] = [_sha("hq", sample.id), 512, 512]
                     key = degraded_key(made[shard.cell.split], sample.id, _sha("hq", sample.id))
                     if store.degraded.get(key) is None:
-                        commit.degraded[key] = {"lq": [_sha("lq", shard.cell.split, sample.id), 512, 512], "native": None, "parameters": {"noise": 0.1}}
+                        commit.degraded[key] = {
+                            "lq": [_sha("lq", shard.cell.split, sample.id), 512, 512],
+                            "native": None,
+                            "parameters": {"noise": 0.1},
+                        }
                     rows.append(self._row(shard, sample.id, store, commit, pairs, extractor))
                 yield ShardResult(shard.cell, tuple(rows), commit)
 
