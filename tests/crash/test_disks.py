@@ -197,13 +197,10 @@ def test_two_processes_on_one_folder_take_turns(world: World, undisturbed: World
 def test_a_second_process_goes_on_when_the_first_is_killed(
     world: World, undisturbed: World, draw: random.Random
 ) -> None:
-    fault = faults.Fault("commit", draw.randint(2, 8), "after")
-    statuses = {
-        ended.status
-        for ended in world.server.run(
-            world.command(*world.evaluation(), fault=fault), world.command(*world.evaluation())
-        )
-    }
+    """Whoever comes first dies at a commit in the second half of twelve; to the other one too few are left to die."""
+    fault = faults.Fault("commit", draw.randint(7, 10), "after")
+    command = world.command(*world.evaluation(), fault=fault)
+    statuses = {ended.status for ended in world.server.run(command, command)}
     assert statuses == {-signal.SIGKILL, 0}
     assert world.board == undisturbed.board
     assert sum(world.repeated(undisturbed.log).values()) <= 10
