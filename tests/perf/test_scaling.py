@@ -94,7 +94,7 @@ def draw(
     left.set(xlabel="images of 256 x 256", ylabel="CPU seconds", xticks=COUNTS, xticklabels=COUNTS)
     left.set_yticks(by_count, [f"{taken:.0f}" for taken in by_count])
     middle.loglog(SIDES, by_side, "o-", label="measured")
-    middle.loglog(SIDES, model, ":", color="gray", label="fixed sizes (Inception, recogniser) + pixels")
+    middle.loglog(SIDES, model, ":", color="gray", label="a constant and the pixels")
     middle.set(xlabel="side, pixels", ylabel="CPU seconds per image", xticks=SIDES, xticklabels=SIDES)
     middle.set_yticks(by_side, [f"{taken:.2f}" for taken in by_side])
     workers = [2**n for n in range(len(by_workers))]
@@ -104,6 +104,6 @@ def draw(
     for panel in (left, middle):
         panel.minorticks_off()
     for panel in (left, middle, right):
-        panel.legend(frameon=False, fontsize=8)
+        panel.legend(frameon=False, fontsize=8, loc="upper left")
         panel.spines[["top", "right"]].set_visible(False)
     figure.savefig(file, metadata={"Date": None})
