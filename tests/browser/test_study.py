@@ -14,21 +14,13 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 from polls import pictures
 
 pytestmark = pytest.mark.browser
 
 READY = "() => [...document.querySelectorAll('[data-answer]')].every((button) => !button.disabled)"
 HOSTILE = ["<img src=x onerror=document.title='hit'>", "b", "c", "d"]
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
