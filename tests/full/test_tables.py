@@ -67,7 +67,15 @@ def test_vqfrs_table_runs_on_four_sets(command: Callable, celeba_test: list[str]
     }.items():
         root = folder(tmp_path / name, files, blur=2)
         photos += [f"dataset.{name}.root={root}", f"dataset.{name}.limit={COUNT}", f"dataset.{name}.strict=true"]
-    board = table(command, "vqfr_table", tmp_path / "out", *celeba_test, *photos, "metric=[psnr_vqfr,niqe_vqfr]")
+    board = table(
+        command,
+        "vqfr_table",
+        tmp_path / "out",
+        *celeba_test,
+        *photos,
+        "metric=[psnr_vqfr,niqe_vqfr]",
+        "report.sort=[psnr_vqfr]",
+    )
     assert set(board["dataset"]) == {"celeba_test", "lfw_test", "webphoto_test", "celebchild_test"}
     scored = board[board["value"].notna()]
     assert set(scored[scored["dataset"] == "lfw_test"]["metric"]) == {"niqe_vqfr"}
@@ -77,7 +85,7 @@ def test_vqfrs_table_runs_on_four_sets(command: Callable, celeba_test: list[str]
 def test_dr2s_table_has_nine_splits(command: Callable, tmp_path: Path) -> None:
     root = folder(tmp_path / "hq", ["0.png", "1.png"])
     own = [f"dataset.celeba_test_dr2.root={root}", f"dataset.celeba_test_dr2.limit={COUNT}"]
-    board = table(command, "dr2_table", tmp_path / "out", *own, "metric=[psnr]")
+    board = table(command, "dr2_table", tmp_path / "out", *own, "metric=[psnr]", "report.sort=[psnr]")
     assert len(board[(board["restorer"] == "input") & (board["metric"] == "psnr")]) == 9
     curves = pd.read_csv(tmp_path / "out" / "report" / "robustness.csv")
     assert set(curves["restorer"]) == {"input", "lanczos"}
