@@ -14,6 +14,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from restorebench.bench.memory import give_back_freed_memory
+
 Way = TypeVar("Way")
 
 
@@ -34,6 +36,7 @@ def alternating(
     names = list(ways)
     for number in range(rounds):
         for name in names[number % len(names) :] + names[: number % len(names)]:
+            give_back_freed_memory()  # of the one before
             start = clock()
             ways[name]()
             seconds[name].append(clock() - start)
