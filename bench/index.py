@@ -237,10 +237,15 @@ class Index:
         elif not self._path.exists():
             return None
         self._process = os.getpid()
-        for connect in (_for_writing, _for_reading):
+        try:
+            self._connection = _for_writing(self._path)
+        except _OtherVersionError:
+            pass  # its table file alone, without what waits beside it, could look like ours
+        except sqlite3.Error:
             with contextlib.suppress(sqlite3.Error):
-                self._connection = connect(self._path)
-                return self._connection
+                self._connection = _for_reading(self._path)
+        if self._connection is not None:
+            return self._connection
         if create:  # no index: what waits is all there is
             for ending in ("", "-wal", "-shm"):
                 self._path.with_name(self._path.name + ending).unlink(missing_ok=True)
@@ -259,6 +264,10 @@ def _numbered(
     return found
 
 
+class _OtherVersionError(sqlite3.DatabaseError):
+    """The tables are not those of this release."""
+
+
 def _for_writing(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
     try:
@@ -267,7 +276,7 @@ def _for_writing(path: Path) -> sqlite3.Connection:
         connection.execute(f"PRAGMA cache_size = {_PAGES}")
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if version not in (0, VERSION):
-            raise sqlite3.DatabaseError(f"version {version}")
+            raise _OtherVersionError(f"version {version}")
         if version == 0:
             connection.executescript(f"{_TABLES} PRAGMA user_version = {VERSION};")
     except sqlite3.Error:
@@ -283,7 +292,7 @@ def _for_reading(path: Path) -> sqlite3.Connection:
     try:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if version != VERSION:
-            raise sqlite3.DatabaseError(f"version {version}")
+            raise _OtherVersionError(f"version {version}")
         connection.execute("SELECT name FROM commits LIMIT 1")
     except sqlite3.Error:
         connection.close()

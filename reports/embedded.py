@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from functools import partial
 from itertools import zip_longest
 
 import numpy as np
 
+from ..bench.cell import batched
 from ..bench.errors import ImageError
+from ..bench.images import Pixels
+from ..bench.provenance import cores
 from ..bench.store import Store
 from .gallery import encoded
 from .groups import Entrant
@@ -18,6 +23,7 @@ from .listing import Listed, Listing, Meeting, draw, extremes
 _SIDES = (512, 384, 288, 208)
 """Pixels of a picture's longer side; the largest one at which all that is wanted fits is taken."""
 _TRIED = 24  # pictures whose mean size tells which side fits
+_AT_ONCE = 32  # pictures in memory
 _RANDOM = 12
 _SHOWN = 2  # worst and best cases that cases.js shows of each restorer
 
@@ -36,15 +42,15 @@ def embedded(store: Store, listed: Sequence[Listing], board: Board, budget: int)
         budget: bytes of base64.
     """
     wanted = list(dict.fromkeys(sha256 for sha256 in _interleaved(listed, board) if sha256))
-    side = _fitting(store, wanted, budget)
-    found: dict[str, str] = {}
-    for sha256 in wanted:
-        data = _encoded(store, sha256, side)
-        if len(data) > budget:
-            break
-        if data:
-            found[sha256] = data
-            budget -= len(data)
+    with ThreadPoolExecutor(cores()) as pool:
+        side, tried = _fitting(store, wanted, budget, pool)
+        found: dict[str, str] = {}
+        for sha256, data in _encoded(store, wanted, side, pool, tried):
+            if len(data) > budget:
+                break
+            if data:
+                found[sha256] = data
+                budget -= len(data)
     return found
 
 
@@ -54,20 +60,38 @@ def headline(listing: Listing, board: Board) -> str:
     return next((name for name in (*board.sort, *listing.grid.columns) if name in known), "")
 
 
-def _encoded(store: Store, sha256: str, side: int) -> str:
+def _encoded(
+    store: Store, wanted: Sequence[str], side: int, pool: Executor, known: Mapping[str, str]
+) -> Iterator[tuple[str, str]]:
+    """Yield each sha256 with base64 of its WebP, or an empty string; only some pictures are in memory at once."""
+    for some in batched(wanted, _AT_ONCE):
+        new = [sha256 for sha256 in some if sha256 not in known]
+        texts = dict(
+            zip(new, pool.map(partial(_encode, side=side), [_pixels(store, sha256) for sha256 in new]), strict=True)
+        )
+        yield from ((sha256, known[sha256] if sha256 in known else texts[sha256]) for sha256 in some)
+
+
+def _pixels(store: Store, sha256: str) -> Pixels | None:
     try:
-        return base64.b64encode(encoded(store.image(sha256), side)).decode()
+        return store.image(sha256)
     except ImageError:  # not kept, or damaged: the page says so where it would stand
-        return ""
+        return None
 
 
-def _fitting(store: Store, wanted: Sequence[str], budget: int) -> int:
+def _encode(pixels: Pixels | None, side: int) -> str:
+    return "" if pixels is None else base64.b64encode(encoded(pixels, side)).decode()
+
+
+def _fitting(store: Store, wanted: Sequence[str], budget: int, pool: Executor) -> tuple[int, dict[str, str]]:
+    """Return the side at which everything fits, and what was encoded at that side to find it."""
     tried = wanted[:: max(1, len(wanted) // _TRIED)]
     for side in _SIDES[:-1]:
-        sizes = [len(data) for sha256 in tried if (data := _encoded(store, sha256, side))]
+        texts = dict(_encoded(store, tried, side, pool, {}))
+        sizes = [len(data) for data in texts.values() if data]
         if sum(sizes) * len(wanted) <= budget * max(1, len(sizes)):
-            return side
-    return _SIDES[-1]
+            return side, texts
+    return _SIDES[-1], {}
 
 
 # -- what is wanted, the most wanted first -------------------------------------------------------
