@@ -249,8 +249,8 @@ def _of_folder(folder: str) -> dict[str, Callable[[], Pixels]]:
 
 def _of_run(out: Path, restorer: str) -> dict[str, Callable[[], Pixels]]:
     """Return the restored images of a run, by sample."""
-    from .results import load
-    from .store import Store
+    from .storage.results import load
+    from .storage.store import Store
 
     store = Store(out)
     tables = [table for table in load(store).tables if table.cell.restorer == restorer]

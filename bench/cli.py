@@ -53,10 +53,10 @@ _PLAIN = {
     "doctor": "doctor:main",
     "align": "align_command:align_main",
     "paste": "align_command:paste_main",
-    "merge": "merge_command:main",
-    "submit": "submit_command:main",
-    "verify": "verify_command:main",
-    "leaderboard": "leaderboard_command:main",
+    "merge": "sharing.merge_command:main",
+    "submit": "sharing.submit_command:main",
+    "verify": "sharing.verify_command:main",
+    "leaderboard": "sharing.leaderboard_command:main",
 }
 """Module below `bench`, and the function that takes the arguments and returns the exit status."""
 
@@ -124,7 +124,7 @@ def _hydra(command: str, arguments: list[str]) -> int:
     from .overrides import normalise
 
     if command == "study":
-        from .study_command import with_flags
+        from .study.command import with_flags
 
         arguments = with_flags(arguments)
     sweep = "-m" in arguments or "--multirun" in arguments
@@ -268,13 +268,13 @@ class _Jobs:
         return int(result.status)
 
     def _study(self, config: dict[str, Any]) -> int:
-        from .study_command import serve
+        from .study.command import serve
 
         serve(config, _console())
         return 0
 
     def _show(self, result: Any) -> None:
-        from ..reports.tables import print_table
+        from ..reports.tables.terminal import print_table
 
         console = _console()
         print_table(result.leaderboard, console)

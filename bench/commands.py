@@ -182,14 +182,14 @@ def perform(
     """
     import pandas as pd
 
-    from ..reports.choices import choices
+    from ..reports.tables.choices import choices
     from . import events
     from .driver import execute, record
-    from .locking import locked
     from .plan import make
     from .progress import Progress
     from .provenance import environment
-    from .store import Store
+    from .storage.locking import locked
+    from .storage.store import Store
     from .trusted import remember
 
     choices(config["report"])  # what is wrong there is told before the work, not after it
@@ -229,7 +229,7 @@ def finish(
 ) -> RunResult:
     """Build the report of an `out` and project it to MLflow."""
     from ..reports.build import build
-    from ..reports.choices import choices
+    from ..reports.tables.choices import choices
 
     started = time.monotonic()
     built = build(
@@ -247,7 +247,7 @@ def finish(
             stacklevel=2,
         )
     elif tracked.get("enabled"):
-        from .tracking import Shown, project
+        from .tracking.projection import Shown, project
 
         made = {key: config["report"][key] for key in ("select", "sort", "published")}
         shown = Shown(built.board.results, built.leaderboard, built.places, built.paths, built.pictures, made)
@@ -267,7 +267,7 @@ def report_config(config: Mapping[str, Any]) -> RunResult:
     report = dict(config["report"])
     allow(config["trust"])
     if config["source"]:
-        from .tracked import bring_back
+        from .tracking.tracked import bring_back
 
         made = bring_back(config["source"], config["mlflow"]["uri"], out)
         report |= {key: value for key, value in made.items() if not report[key]}

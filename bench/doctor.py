@@ -13,12 +13,12 @@ from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
 
-from . import results
 from .errors import StoreError
 from .files import as_path
 from .machine import Check, examine
 from .provenance import environment
-from .store import Store
+from .storage import results
+from .storage.store import Store
 
 SCHEMA = 1
 """Version of the JSON form; keys may be added within one, never changed or removed."""

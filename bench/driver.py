@@ -8,17 +8,17 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from typing import Any, Protocol
 
-from . import results
 from .cell import Cell
 from .evaluate import ShardResult
 from .events import cell_done
 from .files import write_atomic
 from .plan import Job, Plan, Shard
-from .plan_records import read_record
 from .progress import Progress
 from .scoring import NOT_APPLICABLE
-from .spool import Spool
-from .store import Store
+from .storage import results
+from .storage.plan_records import read_record
+from .storage.spool import Spool
+from .storage.store import Store
 
 
 class Executor(Protocol):

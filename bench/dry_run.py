@@ -13,14 +13,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import results, weights
+from . import weights
 from .api import FolderRestorer, Restorer
 from .configuration import run_request, specs, splits
 from .errors import RestorebenchError, StoreError
 from .files import as_path
 from .identity import metric_weights
 from .plan import Plan, make
-from .store import Store
+from .storage import results
+from .storage.store import Store
 
 
 class File(NamedTuple):

@@ -20,7 +20,7 @@ from .preparing import Item, Preparer
 from .restorers import Restorers
 from .restoring import Restored
 from .scoring import Scorer, Subject
-from .store import Commit, Store
+from .storage.store import Commit, Store
 
 if TYPE_CHECKING:
     import torch

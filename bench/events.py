@@ -12,7 +12,7 @@ from .evaluate import ShardResult
 from .plan import Plan
 from .runlog import tell
 from .scoring import NOT_APPLICABLE
-from .store import Store
+from .storage.store import Store
 
 
 def planned(plan: Plan, store: Store) -> None:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, cast
 from .errors import ConfigError, StoreError
 
 if TYPE_CHECKING:
-    from .objects import ObjectPath
+    from .storage.objects import ObjectPath
 
 _TEMPORARY = ".tmp-"
 _log = logging.getLogger("restorebench")
@@ -46,7 +46,7 @@ def as_path(text: str | Path) -> Path:
     if text.lower().startswith("file://"):
         return Path(text[len("file://") :])
     try:
-        from .objects import ObjectPath
+        from .storage.objects import ObjectPath
 
         return cast("Path", ObjectPath.of(text))
     except ImportError as error:

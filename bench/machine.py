@@ -204,7 +204,7 @@ def _weights() -> Check:
 
 def _data_sets() -> Check:
     from .images import read
-    from .shipped import choices
+    from .sharing.shipped import choices
     from .spec import Spec
 
     builtin = choices("dataset")["builtin"]

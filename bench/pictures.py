@@ -18,7 +18,7 @@ from .identity import degraded_key, split_id
 from .images import Pixels, decode, pixel_digest, resize
 from .seeds import numpy_generator
 from .spec import Spec
-from .store import Commit, Store
+from .storage.store import Commit, Store
 
 _READERS = 4
 """Files that are fetched at once, in threads that wait for disk or network and compute nothing."""

@@ -21,7 +21,7 @@ from .restorers import Restorers
 from .restoring import Work, source_of
 from .scoring import Scorer
 from .seeds import entropy
-from .store import Commit, Store
+from .storage.store import Commit, Store
 
 
 @dataclass

@@ -22,9 +22,9 @@ from .images import to_tensor
 from .lanes import Lanes
 from .pictures import Picture
 from .restoring import batches
-from .results import feature_key, score_column
 from .states import States
-from .store import Commit, Store
+from .storage.results import feature_key, score_column
+from .storage.store import Commit, Store
 
 if TYPE_CHECKING:
     import torch

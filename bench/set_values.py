@@ -24,7 +24,7 @@ from .cell import digest, digest_of
 from .errors import StoreError
 from .files import entries
 from .runlog import tell
-from .store import Store, StoredFeatures
+from .storage.store import Store, StoredFeatures
 
 Values = Mapping[str, SetValue]
 

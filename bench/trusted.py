@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from .shipped import named, targets, unsafe
+from .sharing.shipped import named, targets, unsafe
 from .spec import Spec
 from .weights import home
 

@@ -10,31 +10,31 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..bench import results
 from ..bench.errors import suggest
 from ..bench.files import write_atomic
 from ..bench.images import Pixels
-from ..bench.store import Store
+from ..bench.storage import results
+from ..bench.storage.store import Store
 from . import records
-from .arrange import left_out
-from .choices import Choices
 from .claims import Claim, claims
 from .comparisons import Pair, comparisons
 from .costs import costs
-from .critical_difference import standings
-from .figure_files import figure_files
+from .figures.critical_difference import standings
+from .figures.files import figure_files
 from .grid import Grid, grids
 from .leaderboard import SORT, Board, board, to_csv
-from .listing import Listing, listings
-from .media import Media, media, pictures
-from .page import SCORES, Extra, page
+from .page.listing import Listing, listings
+from .page.media import Media, media, pictures
+from .page.page import SCORES, Extra, page
 from .per_image import write_per_image
 from .robustness import Robustness, robustness
-from .study import Share, Standing, Study, studies
-from .study_tables import latex as study_latex
-from .study_tables import markdown as study_markdown
-from .study_tables import section as study_section
-from .table_files import table_files
+from .study.section import Share, Standing, Study, studies
+from .study.tables import latex as study_latex
+from .study.tables import markdown as study_markdown
+from .study.tables import section as study_section
+from .tables.arrange import left_out
+from .tables.choices import Choices
+from .tables.files import table_files
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,8 +9,8 @@ from itertools import combinations
 import numpy as np
 
 from ..bench.effects import effect
-from ..bench.results import score_column
 from ..bench.statistics import ALPHA, holm, interval
+from ..bench.storage.results import score_column
 from .groups import Group, Scores
 from .leaderboard import Board
 from .rows import Row

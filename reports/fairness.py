@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..bench.results import CellTable
+from ..bench.storage.results import CellTable
 from .groups import Entrant, Group, Mask
 
 MIN_COVERAGE = 0.99

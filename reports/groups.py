@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from ..bench.cell import digest, digest_of
 from ..bench.errors import ConfigError, suggest
-from ..bench.results import CellTable, Results
-from .image_list import Images
+from ..bench.storage.results import CellTable, Results
+from .page.image_list import Images
 
 Mask = NDArray[np.bool_]
 Scores = NDArray[np.float64]

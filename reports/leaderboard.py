@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ..bench.api import Column
 from ..bench.cell import MetricInfo, digest
 from ..bench.files import write_atomic
-from ..bench.results import Results
+from ..bench.storage.results import Results
 from . import records
 from .fairness import unaligned
 from .groups import Group, gather

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..bench.api import Column, SetMetric
 from ..bench.cell import MetricInfo, digest
-from ..bench.results import CellTable
+from ..bench.storage.results import CellTable
 from ..bench.trusted import refused
 
 

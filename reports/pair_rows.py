@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from ..bench.api import Column
-from ..bench.results import score_column
 from ..bench.statistics import interval, tiers
+from ..bench.storage.results import score_column
 from .fairness import compare
 from .groups import Entrant, Group, Scores
 from .measures import Measure, stored_columns

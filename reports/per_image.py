@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..bench.files import replacing
-from ..bench.results import CellTable, score_column
-from ..bench.tables import ROW_GROUP
+from ..bench.storage.cell_tables import ROW_GROUP
+from ..bench.storage.results import CellTable, score_column
 from .groups import Entrant, Group
 from .leaderboard import Board
 from .measures import stored_columns

@@ -14,12 +14,12 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bench.results import score_column
 from ..bench.statistics import interval
+from ..bench.storage.results import score_column
 from .grid import Grid, Place
 from .groups import Group, Scores
-from .image_list import Images
 from .leaderboard import Board
+from .page.image_list import Images
 from .rows import Row
 from .severity import levels
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from ..bench.api import Column, SetMetric, SetValue
 from ..bench.cell import MetricInfo
 from ..bench.errors import StoreError
-from ..bench.results import feature_key
 from ..bench.set_values import SetValues, StayedBehindError, Values
+from ..bench.storage.results import feature_key
 from .fairness import Comparison, compare
 from .groups import Entrant, Group, Mask
 from .measures import Measure, own_reference

@@ -17,9 +17,9 @@ from typing import Any
 
 from ..bench.api import Column
 from ..bench.cell import digest
-from ..bench.choice import Choice, spec
 from ..bench.errors import RestorebenchError
-from ..bench.submission import Checked, Claim, Submission, Verification
+from ..bench.sharing.choice import Choice, spec
+from ..bench.sharing.submission import Checked, Claim, Submission, Verification
 from .grid import arrow
 
 _TEMPLATES = Path(__file__).parent / "templates"

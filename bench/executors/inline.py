@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ..errors import ExecutorError
 from ..evaluate import ShardResult, Worker
 from ..plan import Job, Shard
-from ..store import Store
+from ..storage.store import Store
 
 
 @dataclass(frozen=True)

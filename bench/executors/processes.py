@@ -13,7 +13,7 @@ from ..evaluate import ShardResult
 from ..plan import Job
 from ..provenance import cores
 from ..shards import Shard
-from ..store import Store
+from ..storage.store import Store
 from .logs import worker_logs
 from .messages import Setup
 from .output import Output

@@ -20,7 +20,7 @@ from ..files import is_remote
 from ..plan import Job
 from ..provenance import cores
 from ..shards import Shard
-from ..store import Store
+from ..storage.store import Store
 from .messages import Fatal, Loss, Lost, Setup
 from .process import Limits
 from .processes import check_importable, retire_bytes

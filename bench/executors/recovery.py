@@ -23,7 +23,7 @@ from ..costs import Cost
 from ..errors import ExecutorError
 from ..evaluate import ShardResult
 from ..shards import Shard
-from ..store import Commit
+from ..storage.store import Commit
 from .messages import Done, Event, Loss, Retired, Task
 
 PATIENCE = 20

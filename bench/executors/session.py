@@ -16,7 +16,7 @@ from ..errors import RestorebenchError
 from ..evaluate import ShardResult, Worker, device_of
 from ..memory import give_back_freed_memory, is_out_of_memory
 from ..restoring import HALVED
-from ..store import Store
+from ..storage.store import Store
 from .messages import Done, Fatal, Loss, Lost, Ready, Retired, Setup, Task
 from .processtree import descendants, resident_bytes
 

@@ -8,7 +8,7 @@ import pytest
 
 from restorebench.bench import doctor, machine
 from restorebench.bench.errors import StoreError
-from restorebench.bench.store import Commit, Store
+from restorebench.bench.storage.store import Commit, Store
 from restorebench.bench.weights.catalogue import entry
 
 NIQE = "niqe-parameters"

@@ -13,9 +13,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from restorebench.bench import results
 from restorebench.bench.executors.processtree import descendants
-from restorebench.bench.store import Store
+from restorebench.bench.storage import results
+from restorebench.bench.storage.store import Store
 
 PLUGINS = Path(__file__).parent.parent / "plugins"
 FAKE = [

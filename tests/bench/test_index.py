@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from restorebench.bench import index as index_module
-from restorebench.bench import store as store_module
 from restorebench.bench.files import write_atomic
-from restorebench.bench.store import Commit, Store
+from restorebench.bench.storage import index as index_module
+from restorebench.bench.storage import store as store_module
+from restorebench.bench.storage.store import Commit, Store
 
 COMMITS = 6
 RESTORED = {"image": ["a" * 64, 8, 9], "seconds": 0.5, "note": "", "cost": {"parameters": None}}

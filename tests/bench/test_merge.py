@@ -12,10 +12,11 @@ import pandas as pd
 import pytest
 
 import restorebench
-from restorebench.bench import merge_tables, results
 from restorebench.bench.errors import StoreError
-from restorebench.bench.merge import merge
-from restorebench.bench.store import Commit, Store
+from restorebench.bench.sharing import merge_tables
+from restorebench.bench.sharing.merge import merge
+from restorebench.bench.storage import results
+from restorebench.bench.storage.store import Commit, Store
 
 PLAIN = [
     "metric=[]",
@@ -88,7 +89,9 @@ def test_a_merge_that_was_cut_short_goes_on(
     one, two, both = halves
     whole = merge_tables.write
     with monkeypatch.context() as patch:
-        patch.setattr("restorebench.bench.merge._write_table", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(
+            "restorebench.bench.sharing.merge._write_table", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
+        )
         with pytest.raises(KeyboardInterrupt):
             merge([one, two], tmp_path)
     assert whole is merge_tables.write

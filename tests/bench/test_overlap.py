@@ -16,7 +16,7 @@ from restorebench.bench.evaluate import ShardResult, Worker
 from restorebench.bench.overrides import normalise
 from restorebench.bench.plan import Plan, make
 from restorebench.bench.shards import Shard
-from restorebench.bench.store import Store
+from restorebench.bench.storage.store import Store
 
 
 @pytest.fixture

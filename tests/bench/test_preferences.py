@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.stats import binomtest
 
-from restorebench.bench.preferences import (
+from restorebench.bench.study.preferences import (
     FIRST,
     SECOND,
     TIE,

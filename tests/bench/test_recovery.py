@@ -14,7 +14,7 @@ from restorebench.bench.evaluate import ShardResult
 from restorebench.bench.executors.messages import Done, Loss, Lost, Retired, Task
 from restorebench.bench.executors.recovery import PATIENCE, Agenda, Place
 from restorebench.bench.shards import Shard
-from restorebench.bench.store import Commit
+from restorebench.bench.storage.store import Commit
 
 CRASH = Loss("fell over", "crash")
 KILLED = Loss("was killed", "killed")

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from restorebench.bench import results
-from restorebench.bench.store import Store
+from restorebench.bench.storage import results
+from restorebench.bench.storage.store import Store
 
 FAKE = ["metric=[]", "+metric.mae._target_=fakes.Mae", "mlflow.enabled=false", "report.enabled=false"]
 BLEND = ["adapter=[input]", "+adapter.blend._target_=fakes.Blend"]

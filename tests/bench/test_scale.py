@@ -14,13 +14,14 @@ from typing import Any
 import pytest
 import synthetic
 
-from restorebench.bench import driver, results, store
-from restorebench.bench.index import Index
+from restorebench.bench import driver
 from restorebench.bench.plan import make
 from restorebench.bench.progress import Progress
-from restorebench.bench.spool import Spool
-from restorebench.bench.store import Store
-from restorebench.bench.tables import FileRows
+from restorebench.bench.storage import results, store
+from restorebench.bench.storage.cell_tables import FileRows
+from restorebench.bench.storage.index import Index
+from restorebench.bench.storage.spool import Spool
+from restorebench.bench.storage.store import Store
 from restorebench.bench.trusted import allow
 from restorebench.reports.leaderboard import board, to_csv
 from restorebench.reports.per_image import write_per_image
@@ -78,8 +79,8 @@ def report(out: Path) -> tuple[bytes, int]:
 def outs(tmp_path_factory: pytest.TempPathFactory) -> dict[int, tuple[Path, Counter[str], Counter[str]]]:
     found = {}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("restorebench.bench.index._WAITING", 8_000)
-        patch.setattr("restorebench.bench.spool.HELD", 4_000)
+        patch.setattr("restorebench.bench.storage.index._WAITING", 8_000)
+        patch.setattr("restorebench.bench.storage.spool.HELD", 4_000)
         patch.setattr(Spool.__init__, "__defaults__", (4_000,))
         for references in (SMALL, LARGE):
             with pytest.MonkeyPatch.context() as inner:

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 import restorebench
-from restorebench.bench import choice, leaderboard_command, submission
-from restorebench.bench.choice import Choice, configure, describe
 from restorebench.bench.errors import ConfigError, InputError
-from restorebench.bench.shipped import choices
+from restorebench.bench.sharing import choice, leaderboard_command, submission
+from restorebench.bench.sharing.choice import Choice, configure, describe
+from restorebench.bench.sharing.shipped import choices
 from restorebench.bench.spec import Spec
 
 Command = Callable[..., tuple[int, str, str]]

@@ -10,7 +10,7 @@ import pytest
 
 from restorebench.bench.errors import ImageError, StoreError
 from restorebench.bench.files import write_atomic
-from restorebench.bench.store import Commit, Store
+from restorebench.bench.storage.store import Commit, Store
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ import pytest
 import requests
 from polls import Voter, pictures, served
 
-from restorebench.bench.ballots import NAME, Ballots, votes
 from restorebench.bench.errors import StoreError
+from restorebench.bench.study.ballots import NAME, Ballots, votes
 
 RESTORERS = ["secret_a", "secret_b", "secret_c"]
 HOSTILE = ["<img src=x onerror=alert(1)>", "../../etc/passwd", "a'; DROP TABLE pairs; --", "tab\tline\nend"]

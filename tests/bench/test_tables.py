@@ -11,13 +11,14 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from restorebench.bench import results, spool, tables
 from restorebench.bench.cell import Cell, MetricInfo
 from restorebench.bench.errors import StoreError
-from restorebench.bench.results import score_column
 from restorebench.bench.spec import Spec
-from restorebench.bench.spool import Spool
-from restorebench.bench.store import Store
+from restorebench.bench.storage import cell_tables as tables
+from restorebench.bench.storage import results, spool
+from restorebench.bench.storage.results import score_column
+from restorebench.bench.storage.spool import Spool
+from restorebench.bench.storage.store import Store
 
 CELL = Cell("blend", "blend v1", "faces", "mild", "mild seed=0")
 

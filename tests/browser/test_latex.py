@@ -14,13 +14,13 @@ import yaml
 from handmade import GAP, Writer, sha, table_metric
 
 from restorebench.bench import cli
-from restorebench.reports.arrange import arrange
 from restorebench.reports.build import build
-from restorebench.reports.choices import Choices, FigureChoices
 from restorebench.reports.comparisons import comparisons
-from restorebench.reports.latex import latex, preview
 from restorebench.reports.leaderboard import Board, board
-from restorebench.reports.preset import Preset, preset
+from restorebench.reports.tables.terminal.arrange import arrange
+from restorebench.reports.tables.terminal.choices import Choices, FigureChoices
+from restorebench.reports.tables.terminal.latex import latex, preview
+from restorebench.reports.tables.terminal.preset import Preset, preset
 
 pytestmark = pytest.mark.browser
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from restorebench.bench.leaderboard_command import add, build
+from restorebench.bench.sharing.leaderboard_command import add, build
 
 pytestmark = pytest.mark.browser
 

@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 import restorebench
-from restorebench.bench import results
 from restorebench.bench.commands import RunResult
-from restorebench.bench.store import Store
+from restorebench.bench.storage import results
+from restorebench.bench.storage.store import Store
 
 METRICS = ["psnr", "ssim", "lpips_alex", "niqe", "fid", "identity"]
 COLUMNS = {"psnr", "ssim", "lpips_alex", "niqe", "fid", "identity_cos", "identity_deg"}

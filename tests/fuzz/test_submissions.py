@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from worlds import World
 
-from restorebench.bench import submission
 from restorebench.bench.errors import RestorebenchError
+from restorebench.bench.sharing import submission
 
 SETTINGS = settings(
     max_examples=150, deadline=None, derandomize=True, database=None,

@@ -19,17 +19,17 @@ ROOF = {
     "bench.commands",
     "bench.reference_command",
     "bench.align_command",
-    "bench.study_command",
-    "bench.study_server",
-    "bench.submit_command",
-    "bench.verification",
-    "bench.verify_command",
-    "bench.leaderboard_command",
+    "bench.study.command",
+    "bench.study.server",
+    "bench.sharing.submit_command",
+    "bench.sharing.verification",
+    "bench.sharing.verify_command",
+    "bench.sharing.leaderboard_command",
 }
 """Import anybody; imported by nobody below."""
 
 PLUGINS = ("adapters", "datasets", "bench.metrics")
-UPSTAIRS = ("bench.plan", "bench.evaluate", "bench.executors", "bench.store", "bench.tracking", *ROOF, "reports")
+UPSTAIRS = ("bench.plan", "bench.evaluate", "bench.executors", "bench.storage", "bench.tracking", *ROOF, "reports")
 
 
 def within(module: str, rooms: tuple[str, ...] | set[str]) -> bool:

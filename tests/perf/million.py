@@ -22,7 +22,7 @@ import synthetic
 from restorebench.bench import driver
 from restorebench.bench.plan import Plan, make
 from restorebench.bench.progress import Progress
-from restorebench.bench.store import Store
+from restorebench.bench.storage.store import Store
 from restorebench.bench.trusted import allow
 from restorebench.reports.build import build
 

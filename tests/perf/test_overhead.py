@@ -21,7 +21,7 @@ from restorebench.bench.pictures import Picture
 from restorebench.bench.plan import make as make_plan
 from restorebench.bench.provenance import cores
 from restorebench.bench.scoring import Scorer, Subject
-from restorebench.bench.store import Commit, Store
+from restorebench.bench.storage.store import Commit, Store
 
 from .corpus import Corpus, make
 from .measuring import Report, alternating, ratio

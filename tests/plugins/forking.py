@@ -200,7 +200,7 @@ def _import_everything() -> None:
     import restorebench.bench.commands
     import restorebench.bench.reference_command
     import restorebench.bench.synthesis
-    import restorebench.bench.tracking
+    import restorebench.bench.tracking.projection
     import restorebench.reports.build  # noqa: F401
 
 

@@ -11,14 +11,15 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from restorebench.bench import results, trusted
+from restorebench.bench import trusted
 from restorebench.bench.api import Column, Features, SetValue
 from restorebench.bench.cell import Cell, MetricInfo
-from restorebench.bench.results import feature_key, score_column
 from restorebench.bench.spec import Spec
-from restorebench.bench.store import Commit, Store
-from restorebench.bench.tables import Stream
-from restorebench.reports.choices import Choices, FigureChoices
+from restorebench.bench.storage import results
+from restorebench.bench.storage.cell_tables import Stream
+from restorebench.bench.storage.results import feature_key, score_column
+from restorebench.bench.storage.store import Commit, Store
+from restorebench.reports.tables.terminal.choices import Choices, FigureChoices
 
 
 class Table:

@@ -14,11 +14,11 @@ import requests
 import uvicorn
 from handmade import Writer, picture
 
-from restorebench.bench.ballots import Ballots
-from restorebench.bench.store import Store
-from restorebench.bench.study_server import Study, application
+from restorebench.bench.storage.store import Store
+from restorebench.bench.study.ballots import Ballots
+from restorebench.bench.study.server import Study, application
 from restorebench.reports.groups import gather
-from restorebench.reports.study_design import Design, design
+from restorebench.reports.study.section.design import Design, design
 
 
 def pictures(out: Path, restorers: list[str], samples: list[str], splits: tuple[str, ...] = ("severe",)) -> None:
@@ -34,7 +34,7 @@ def pictures(out: Path, restorers: list[str], samples: list[str], splits: tuple[
 
 def deal(out: Path, **settings: Any) -> Design:
     """Return the design of a study on `out`."""
-    from restorebench.bench import results
+    from restorebench.bench.storage import results
 
     store = Store(out)
     return design(gather(results.load(store)), store, **settings)

@@ -19,9 +19,9 @@ from restorebench.bench.evaluate import ShardResult
 from restorebench.bench.identity import degraded_key, restored_key, score_key, split_id
 from restorebench.bench.metrics import frechet
 from restorebench.bench.plan import Job, Options, Request, Shard
-from restorebench.bench.results import feature_key, score_column
 from restorebench.bench.spec import Spec
-from restorebench.bench.store import Commit, Store
+from restorebench.bench.storage.results import feature_key, score_column
+from restorebench.bench.storage.store import Commit, Store
 
 RESTORERS = ("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta")
 SPLITS = ("mild", "severe")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from handmade import table_metric
 
-from restorebench.reports.curves import curves, legend
+from restorebench.reports.figures.curves import curves, legend
 from restorebench.reports.grid import grids
 from restorebench.reports.leaderboard import board
 
@@ -75,7 +75,7 @@ def test_ten_restorers_can_be_told_apart(writer):
 
 
 def test_the_levels_of_a_sweep_are_the_ticks_and_their_parameter_the_axis() -> None:
-    from restorebench.reports.curves import _ticks
+    from restorebench.reports.figures.curves import _ticks
 
     assert _ticks(["sigma_1", "sigma_2.5", "sigma_10"]) == ("sigma", ["1", "2.5", "10"])
     assert _ticks(["mild", "medium", "severe"]) == ("", ["mild", "medium", "severe"])

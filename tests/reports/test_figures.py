@@ -10,18 +10,18 @@ import pytest
 from handmade import picture
 
 from restorebench.bench.errors import ConfigError
-from restorebench.reports import critical_difference, gallery_figure, style, tradeoff
-from restorebench.reports.choices import Choices, FigureChoices, choices
 from restorebench.reports.comparisons import comparisons
 from restorebench.reports.costs import costs
-from restorebench.reports.critical_difference import Standings, standings
-from restorebench.reports.faces import faces
-from restorebench.reports.figure_files import chosen_metrics, figure_files, file_name
-from restorebench.reports.gallery import gallery
+from restorebench.reports.figures import critical_difference, gallery_figure, style, tradeoff
+from restorebench.reports.figures.critical_difference import Standings, standings
+from restorebench.reports.figures.files import chosen_metrics, figure_files, file_name
+from restorebench.reports.figures.gallery import gallery
+from restorebench.reports.figures.pareto import front
 from restorebench.reports.grid import grids
 from restorebench.reports.leaderboard import board
-from restorebench.reports.pareto import front
-from restorebench.reports.regions import REGIONS, crop
+from restorebench.reports.page.page.faces import faces
+from restorebench.reports.page.page.regions import REGIONS, crop
+from restorebench.reports.tables.terminal.choices import Choices, FigureChoices, choices
 
 NAN = float("nan")
 
@@ -272,7 +272,7 @@ class TestGallery:
 
     def test_thirty_columns_stay_within_bounds(self, shown):
         made, _ = shown
-        from restorebench.reports.gallery import Gallery, Tile
+        from restorebench.reports.figures.gallery import Gallery, Tile
 
         columns = tuple(f"r{i}" for i in range(30))
         rows = tuple(tuple(Tile(c, f"s{r}", "", "failed") for c in columns) for r in range(6))

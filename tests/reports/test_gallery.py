@@ -9,7 +9,7 @@ import pytest
 from handmade import picture
 from PIL import Image
 
-from restorebench.reports.gallery import MAX_SIDE, contact_sheet, encoded, gallery
+from restorebench.reports.figures.gallery import MAX_SIDE, contact_sheet, encoded, gallery
 from restorebench.reports.leaderboard import board
 
 FLAT = {"hq": (0, 200, 0), "lq": (200, 0, 0), "good": (0, 0, 200)}

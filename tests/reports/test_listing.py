@@ -11,16 +11,16 @@ import pyarrow as pa
 import pytest
 from handmade import Writer, picture, table_metric
 
-from restorebench.bench import results
 from restorebench.bench.files import as_path
-from restorebench.bench.tables import Stream
+from restorebench.bench.storage import results
+from restorebench.bench.storage.cell_tables import Stream
 from restorebench.reports.costs import costs
-from restorebench.reports.embedded import embedded
 from restorebench.reports.grid import grids
 from restorebench.reports.leaderboard import board
-from restorebench.reports.listing import draw, listings
-from restorebench.reports.media import NOTHING, media, pictures
-from restorebench.reports.payload import payload, to_json
+from restorebench.reports.page.page.embedded import embedded
+from restorebench.reports.page.page.listing import draw, listings
+from restorebench.reports.page.page.media import NOTHING, media, pictures
+from restorebench.reports.page.page.payload import payload, to_json
 
 
 def listed(writer, budget=10**7):

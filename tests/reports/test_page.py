@@ -13,15 +13,15 @@ import numpy as np
 import pytest
 from handmade import Writer, picture, table_metric
 
-from restorebench.reports import page as page_module
 from restorebench.reports.comparisons import comparisons
 from restorebench.reports.costs import costs
-from restorebench.reports.critical_difference import standings
+from restorebench.reports.figures.critical_difference import standings
 from restorebench.reports.grid import grids
 from restorebench.reports.leaderboard import board
-from restorebench.reports.listing import listings
-from restorebench.reports.media import media
-from restorebench.reports.page import SCORES, Extra, page
+from restorebench.reports.page.page import page as page_module
+from restorebench.reports.page.page.listing import listings
+from restorebench.reports.page.page.media import media
+from restorebench.reports.page.page.page import SCORES, Extra, page
 
 EVIL = "<img src=x onerror=alert(1)>"
 VOID = {"meta", "img", "path", "use", "br", "link"}

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from restorebench.bench.errors import ConfigError
-from restorebench.reports.arrange import arrange, left_out
 from restorebench.reports.comparisons import comparisons
 from restorebench.reports.grid import BEST, SECOND
 from restorebench.reports.leaderboard import board
-from restorebench.reports.paper_table import LEADS, LIKE_BEST, PRINTED, RANKED, UNRANKED
-from restorebench.reports.preset import DATASET, DEFAULT, SPLIT, WIDE, Preset, preset
+from restorebench.reports.tables.terminal.arrange import arrange, left_out
+from restorebench.reports.tables.terminal.paper_table import LEADS, LIKE_BEST, PRINTED, RANKED, UNRANKED
+from restorebench.reports.tables.terminal.preset import DATASET, DEFAULT, SPLIT, WIDE, Preset, preset
 
 
 def tables(made, layout):

@@ -7,12 +7,12 @@ import re
 import pytest
 from handmade import table_metric
 
-from restorebench.reports.arrange import arrange
 from restorebench.reports.comparisons import comparisons
-from restorebench.reports.latex import latex, preview
-from restorebench.reports.latex_text import escape
 from restorebench.reports.leaderboard import board
-from restorebench.reports.preset import WIDE, Preset
+from restorebench.reports.tables.terminal.arrange import arrange
+from restorebench.reports.tables.terminal.latex import latex, preview
+from restorebench.reports.tables.terminal.latex_text import escape
+from restorebench.reports.tables.terminal.preset import WIDE, Preset
 
 
 def written(made, layout=WIDE):

@@ -19,10 +19,10 @@ import numpy as np
 import pytest
 import s3fs
 
-from restorebench.bench import locking, results
 from restorebench.bench.errors import ConfigError, DatasetError, StoreError
 from restorebench.bench.files import as_object, as_path, write_atomic
-from restorebench.bench.store import Commit, Store
+from restorebench.bench.storage import locking, results
+from restorebench.bench.storage.store import Commit, Store
 from restorebench.datasets.folder import Folder
 
 pytestmark = pytest.mark.services
@@ -289,7 +289,7 @@ class TestErrors:
             Folder(f"{place}/nothing").samples()
 
     def test_the_library_is_not_installed(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setitem(sys.modules, "restorebench.bench.objects", None)
+        monkeypatch.setitem(sys.modules, "restorebench.bench.storage.objects", None)
         with pytest.raises(ConfigError, match=r"restorebench\[s3\]"):
             as_path("s3://bucket/folder")
 

@@ -1,0 +1,1 @@
+"""What lies below `out/store`: content-addressed results, their index, and reading them back (docs/storage.md)."""

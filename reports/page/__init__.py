@@ -1,0 +1,1 @@
+"""`index.html`: one self-contained page with every picture and number it can hold."""

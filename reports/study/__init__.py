@@ -1,0 +1,1 @@
+"""What a study found, beside what the metrics say."""
