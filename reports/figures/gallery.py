@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from ...bench.errors import ImageError
-from ...bench.images import Pixels
+from ...bench.images import Pixels, encode_png
 from ...bench.storage.results import CellTable
 from ...bench.storage.store import Store
 from ..groups import Group
@@ -123,7 +123,7 @@ def encoded(pixels: Pixels, side: int) -> bytes:
     image = Image.fromarray(pixels)
     image.thumbnail((side, side), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
-    image.save(buffer, "WEBP", quality=82, method=4)
+    image.save(buffer, "WEBP", quality=82, method=2)
     return buffer.getvalue()
 
 
@@ -143,9 +143,7 @@ def contact_sheet(shown: Gallery, store: Store, side: int = 160) -> bytes:
         draw.text((x + side / 2, _HEAD / 2), _fit(name, font, side), _INK, font, anchor="mm")
         for r, row in enumerate(shown.rows):
             _paste(sheet, draw, picture(store, row[c]), (x, _HEAD + r * (side + _GAP)), side)
-    buffer = io.BytesIO()
-    sheet.save(buffer, "PNG", compress_level=6)
-    return buffer.getvalue()
+    return encode_png(np.asarray(sheet))
 
 
 def _paste(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_TILE = 192  # pixels; 0.8 inch at 240 dots per inch
+_TILE, _DOTS = 192, 240  # pixels of a picture's side at most, and per inch
 _GAP = 4
 _MOST_PIXELS = 12_000_000
 """Of one figure; beyond, tiles shrink."""
@@ -41,7 +41,7 @@ def draw(shown: Gallery, store: Store, insets: Sequence[str] = (), width: float 
 
     rows, columns = len(shown.rows), len(shown.columns)
     parts = insets if any(shown.aligned) else ()
-    tile, below = _sizes(rows, columns, parts)
+    tile, below = _sizes(rows, columns, parts, min(_TILE, round(_DOTS * width / max(1, columns))))
     sheet = np.full((rows * (tile + below + _GAP), columns * (tile + _GAP), 3), 255, dtype=np.uint8)
     missing: list[tuple[int, int, str]] = []
     for r, row in enumerate(shown.rows):
@@ -63,10 +63,9 @@ def draw(shown: Gallery, store: Store, insets: Sequence[str] = (), width: float 
     return figure
 
 
-def _sizes(rows: int, columns: int, parts: Sequence[str]) -> tuple[int, int]:
-    """Return side of a tile and height of its insets, in pixels."""
+def _sizes(rows: int, columns: int, parts: Sequence[str], tile: int) -> tuple[int, int]:
+    """Return side of a tile, at most the given one, and height of its insets, in pixels."""
     share = _inset_share(parts)
-    tile = _TILE
     while tile > 16 and rows * columns * tile * tile * (1 + share) > _MOST_PIXELS:
         tile -= 8
     return tile, round(tile * share)
