@@ -17,10 +17,10 @@ from restorebench.bench import cli
 from restorebench.reports.build import build
 from restorebench.reports.comparisons import comparisons
 from restorebench.reports.leaderboard import Board, board
-from restorebench.reports.tables.terminal.arrange import arrange
-from restorebench.reports.tables.terminal.choices import Choices, FigureChoices
-from restorebench.reports.tables.terminal.latex import latex, preview
-from restorebench.reports.tables.terminal.preset import Preset, preset
+from restorebench.reports.tables.arrange import arrange
+from restorebench.reports.tables.choices import Choices, FigureChoices
+from restorebench.reports.tables.latex import latex, preview
+from restorebench.reports.tables.preset import Preset, preset
 
 pytestmark = pytest.mark.browser
 

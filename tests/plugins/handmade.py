@@ -19,7 +19,7 @@ from restorebench.bench.storage import results
 from restorebench.bench.storage.cell_tables import Stream
 from restorebench.bench.storage.results import feature_key, score_column
 from restorebench.bench.storage.store import Commit, Store
-from restorebench.reports.tables.terminal.choices import Choices, FigureChoices
+from restorebench.reports.tables.choices import Choices, FigureChoices
 
 
 class Table:

@@ -18,7 +18,7 @@ from restorebench.bench.storage.store import Store
 from restorebench.bench.study.ballots import Ballots
 from restorebench.bench.study.server import Study, application
 from restorebench.reports.groups import gather
-from restorebench.reports.study.section.design import Design, design
+from restorebench.reports.study.design import Design, design
 
 
 def pictures(out: Path, restorers: list[str], samples: list[str], splits: tuple[str, ...] = ("severe",)) -> None:

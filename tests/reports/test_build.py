@@ -17,9 +17,9 @@ from handmade import GAP, PLAIN, Writer, picture, sha, table_metric
 
 from restorebench.bench.errors import ConfigError, StoreError
 from restorebench.reports.build import build
-from restorebench.reports.page.page.origin import commands
-from restorebench.reports.tables.terminal.choices import Choices, FigureChoices
-from restorebench.reports.tables.terminal.preset import Preset
+from restorebench.reports.page.origin import commands
+from restorebench.reports.tables.choices import Choices, FigureChoices
+from restorebench.reports.tables.preset import Preset
 
 
 @pytest.fixture

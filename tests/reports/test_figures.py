@@ -19,9 +19,9 @@ from restorebench.reports.figures.gallery import gallery
 from restorebench.reports.figures.pareto import front
 from restorebench.reports.grid import grids
 from restorebench.reports.leaderboard import board
-from restorebench.reports.page.page.faces import faces
-from restorebench.reports.page.page.regions import REGIONS, crop
-from restorebench.reports.tables.terminal.choices import Choices, FigureChoices, choices
+from restorebench.reports.page.faces import faces
+from restorebench.reports.page.regions import REGIONS, crop
+from restorebench.reports.tables.choices import Choices, FigureChoices, choices
 
 NAN = float("nan")
 

@@ -8,7 +8,7 @@ from handmade import PLAIN, Writer, table_metric
 from restorebench.reports.build import build
 from restorebench.reports.leaderboard import board
 from restorebench.reports.leakage import of_data, of_metric
-from restorebench.reports.page.page.origin import restorer_facts
+from restorebench.reports.page.origin import restorer_facts
 
 LPIPS_VGG, LPIPS_ALEX = "lpips(net=vgg,version=0.1,range=[-1,1]) v1", "lpips(net=alex,version=0.1,range=[-1,1]) v1"
 IDENTITY = "identity(net=arcface-w600k-mbf,crop=arcface112,range=[-1,1]) v1 arcface-w600k-mbf=9cc6e4a7"

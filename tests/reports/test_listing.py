@@ -17,10 +17,10 @@ from restorebench.bench.storage.cell_tables import Stream
 from restorebench.reports.costs import costs
 from restorebench.reports.grid import grids
 from restorebench.reports.leaderboard import board
-from restorebench.reports.page.page.embedded import embedded
-from restorebench.reports.page.page.listing import draw, listings
-from restorebench.reports.page.page.media import NOTHING, media, pictures
-from restorebench.reports.page.page.payload import payload, to_json
+from restorebench.reports.page.embedded import embedded
+from restorebench.reports.page.listing import draw, listings
+from restorebench.reports.page.media import NOTHING, media, pictures
+from restorebench.reports.page.payload import payload, to_json
 
 
 def listed(writer, budget=10**7):

@@ -18,10 +18,10 @@ from restorebench.reports.costs import costs
 from restorebench.reports.figures.critical_difference import standings
 from restorebench.reports.grid import grids
 from restorebench.reports.leaderboard import board
-from restorebench.reports.page.page import page as page_module
-from restorebench.reports.page.page.listing import listings
-from restorebench.reports.page.page.media import media
-from restorebench.reports.page.page.page import SCORES, Extra, page
+from restorebench.reports.page import page as page_module
+from restorebench.reports.page.listing import listings
+from restorebench.reports.page.media import media
+from restorebench.reports.page.page import SCORES, Extra, page
 
 EVIL = "<img src=x onerror=alert(1)>"
 VOID = {"meta", "img", "path", "use", "br", "link"}

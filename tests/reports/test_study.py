@@ -12,9 +12,9 @@ from polls import deal, pictures
 from restorebench.bench.errors import ConfigError
 from restorebench.bench.study.ballots import Answer, Ballots, Trial
 from restorebench.reports.build import build
-from restorebench.reports.study.section.in_print import in_print
-from restorebench.reports.study.section.section import HERE, Panel, study
-from restorebench.reports.study.section.tables import latex, markdown
+from restorebench.reports.study.in_print import in_print
+from restorebench.reports.study.section import HERE, Panel, study
+from restorebench.reports.study.tables import latex, markdown
 
 RESTORERS = ["aa", "bb", "cc", "dd"]
 SAMPLES = [f"s{i}" for i in range(9)]

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from restorebench.reports.grid import BEST, SECOND, Place, caution, grids, letters
 from restorebench.reports.leaderboard import board
-from restorebench.reports.tables.terminal.terminal import print_table
+from restorebench.reports.tables.terminal import print_table
 
 SPLITS = ("mild", "severe")
 

@@ -8,9 +8,9 @@ from restorebench.bench.errors import ConfigError
 from restorebench.reports.comparisons import comparisons
 from restorebench.reports.grid import BEST, SECOND
 from restorebench.reports.leaderboard import board
-from restorebench.reports.tables.terminal.arrange import arrange, left_out
-from restorebench.reports.tables.terminal.paper_table import LEADS, LIKE_BEST, PRINTED, RANKED, UNRANKED
-from restorebench.reports.tables.terminal.preset import DATASET, DEFAULT, SPLIT, WIDE, Preset, preset
+from restorebench.reports.tables.arrange import arrange, left_out
+from restorebench.reports.tables.paper_table import LEADS, LIKE_BEST, PRINTED, RANKED, UNRANKED
+from restorebench.reports.tables.preset import DATASET, DEFAULT, SPLIT, WIDE, Preset, preset
 
 
 def tables(made, layout):

@@ -13,11 +13,11 @@ from openpyxl import load_workbook
 
 from restorebench.reports.comparisons import comparisons
 from restorebench.reports.leaderboard import board
-from restorebench.reports.tables.terminal.arrange import arrange
-from restorebench.reports.tables.terminal.data import to_csv, to_json
-from restorebench.reports.tables.terminal.markdown import escape, markdown
-from restorebench.reports.tables.terminal.preset import DEFAULT, WIDE, Preset
-from restorebench.reports.tables.terminal.spreadsheet import workbook
+from restorebench.reports.tables.arrange import arrange
+from restorebench.reports.tables.data import to_csv, to_json
+from restorebench.reports.tables.markdown import escape, markdown
+from restorebench.reports.tables.preset import DEFAULT, WIDE, Preset
+from restorebench.reports.tables.spreadsheet import workbook
 
 SIXTEEN = 2e-16 * 5
 """A workbook holds sixteen digits of a number."""

@@ -9,10 +9,10 @@ from handmade import table_metric
 
 from restorebench.reports.comparisons import comparisons
 from restorebench.reports.leaderboard import board
-from restorebench.reports.tables.terminal.arrange import arrange
-from restorebench.reports.tables.terminal.latex import latex, preview
-from restorebench.reports.tables.terminal.latex_text import escape
-from restorebench.reports.tables.terminal.preset import WIDE, Preset
+from restorebench.reports.tables.arrange import arrange
+from restorebench.reports.tables.latex import latex, preview
+from restorebench.reports.tables.latex_text import escape
+from restorebench.reports.tables.preset import WIDE, Preset
 
 
 def written(made, layout=WIDE):
