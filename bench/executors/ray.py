@@ -6,6 +6,7 @@ import contextlib
 import os
 import secrets
 import shutil
+import socket
 import sys
 import tempfile
 import time
@@ -31,6 +32,8 @@ _NAME = "executor=ray"
 
 WAITING_SECONDS = 600
 """How long no actor may be at work before the run ends: Ray found no room for one."""
+
+_KNOCK_SECONDS = 10
 
 _ARITHMETIC = (
     "OMP_NUM_THREADS",
@@ -215,6 +218,7 @@ def _connected(address: str, cpus: float) -> Iterator[Any]:
             scratch = tempfile.mkdtemp(prefix="ray-")  # short: Ray puts sockets there
             stack.callback(shutil.rmtree, scratch, ignore_errors=True)
             quiet |= {"include_dashboard": False, "num_cpus": int(max(cores(), cpus)), "_temp_dir": scratch}
+        _knock(os.environ.get("RAY_ADDRESS", "") if address == "auto" else address)
         stack.callback(ray.shutdown)
         try:
             ray.init(address=address, **quiet)
@@ -224,6 +228,23 @@ def _connected(address: str, cpus: float) -> Iterator[Any]:
                 f"executor.address={address}: no Ray cluster can be reached there: {lines[0]}"
             ) from None
         yield ray
+
+
+def _knock(address: str) -> None:
+    """Ask whether anybody listens there: Ray itself would go on asking for minutes.
+
+    Raises:
+        ExecutorError: nobody does.
+    """
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdecimal():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_KNOCK_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise ExecutorError(
+            f"executor.address={address}: no Ray cluster can be reached there: {error}; start one with: ray start --head"
+        ) from None
 
 
 @contextlib.contextmanager

@@ -123,6 +123,20 @@ def test_every_way_to_go_wrong_costs_its_own_rows_only(
     assert "bytes left out here" in log.read_text()
 
 
+def test_a_metric_that_ends_its_process_costs_the_images_it_does_it_on(
+    command, small_faces: Path, tmp_path: Path, undisturbed: Path
+) -> None:
+    arguments = [*FAKE, *GOOD, "+metric.deadly._target_=fakes.DeadlyMetric", f"dataset.root={small_faces}", *ONE]
+    outcome = command("run", *arguments, f"out={tmp_path / 'out'}")
+    assert outcome.status == 3
+    found, expected = tables(tmp_path / "out"), tables(undisturbed)
+    for name in expected:
+        assert found[name]["status"].to_dict() == {"a": "ok", "b": "failed", "c": "ok", "d": "ok", "e": "ok"}, name
+        assert "its process ended with exit code 4" in found[name].loc["b", "error"]
+        (mae,) = (column for column in expected[name] if column.endswith("mae"))
+        pd.testing.assert_series_equal(found[name][mae].drop("b"), expected[name][mae].drop("b"))
+
+
 def test_limits_of_time_and_memory_stop_the_culprit(
     command, small_faces: Path, tmp_path: Path, undisturbed: Path
 ) -> None:

@@ -252,7 +252,7 @@ class DeadlyMetric(Mae):
     columns = (Column("deadly", "Deadly", "1", False, 0, 1, 4),)
 
     def score(self, restored: torch.Tensor, state: torch.Tensor, lq: object, meta: object) -> dict[str, torch.Tensor]:
-        if (restored.double().mean((1, 2, 3)) < 0.2).any():
+        if (restored.double().mean((1, 2, 3)) < 0.35).any():
             os._exit(4)
         return {"deadly": super().score(restored, state, lq, meta)["mae"]}
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -25,6 +28,12 @@ FAKE = [
 ]  # fmt: skip
 
 
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
     with pytest.MonkeyPatch.context() as environment:
@@ -34,7 +43,8 @@ def cluster() -> Iterator[Any]:
         environment.setenv("PYTHONPATH", str(Path(__file__).parent.parent / "plugins"), prepend=os.pathsep)
         from ray.cluster_utils import Cluster
 
-        started = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
+        head = {"num_cpus": 2, "include_dashboard": False, "ray_client_server_port": free_port()}
+        started = Cluster(initialize_head=True, head_node_args=head)
         for _ in range(NODES - 1):
             started.add_node(num_cpus=2, wait=False)
         started.wait_for_nodes()
@@ -125,9 +135,6 @@ def test_a_node_that_dies_changes_nothing(run, cluster, expected: bytes, tmp_pat
 
 def test_a_ray_of_its_own_leaves_nothing_behind(command, many_faces: Path, tmp_path: Path, monkeypatch) -> None:
     """In a process of its own: Ray reads its token once, when it is imported."""
-    import subprocess
-    import sys
-
     home = tmp_path / "home"
     home.mkdir()
     environment = {key: value for key, value in os.environ.items() if not key.startswith("RAY_")}
@@ -160,3 +167,30 @@ def test_a_node_that_does_not_see_the_store_says_so(run, cluster, command, many_
     assert "does not see out=" in outcome.stderr
     assert "s3://" in outcome.stderr
     shutil.rmtree(tmp_path / "o")
+
+
+@pytest.mark.parametrize("how", ["auto", "ray://"])
+def test_a_cluster_that_runs_is_found(how: str, cluster, expected: bytes, many_faces: Path, tmp_path: Path) -> None:
+    """From a process that is no part of it: by RAY_ADDRESS on a node, by the client's port from elsewhere."""
+    address = how if how == "auto" else f"ray://127.0.0.1:{cluster.head_node._ray_params.ray_client_server_port}"
+    arguments = [*FAKE, f"dataset.root={many_faces}", f"out={tmp_path / 'out'}", "executor=ray", "executor.workers=2"]
+    environment = {**os.environ, "COLUMNS": "200"} | ({"RAY_ADDRESS": cluster.address} if how == "auto" else {})
+    done = subprocess.run(
+        [sys.executable, "-m", "restorebench.bench.cli", "run", *arguments, f"executor.address={address}"],
+        env=environment, capture_output=True, text=True, timeout=180, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr.strip() == ""
+    assert (tmp_path / "out" / "report" / "leaderboard.csv").read_bytes() == expected
+
+
+def test_a_cluster_that_does_not_run_is_one_line(many_faces: Path, tmp_path: Path) -> None:
+    arguments = [*FAKE, f"dataset.root={many_faces}", f"out={tmp_path / 'out'}", "executor=ray"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent / "plugins")}
+    done = subprocess.run(
+        [sys.executable, "-m", "restorebench.bench.cli", "run", *arguments, "executor.address=127.0.0.1:9"],
+        env={**environment, "COLUMNS": "200"}, capture_output=True, text=True, timeout=180, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "no Ray cluster can be reached" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1

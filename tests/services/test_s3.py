@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -265,7 +266,44 @@ class TestLock:
             assert (out / "store" / ".lock").read_bytes() != first
 
 
+@pytest.mark.parametrize("executor", ["processes", "ray"])
+def test_workers_write_to_the_bucket_what_one_process_does(
+    place: str, executor: str, small_faces: Path, expected: bytes, tmp_path: Path
+) -> None:
+    """In a process of its own: Ray reads its token once, when it is imported."""
+    data = put(small_faces, f"{place}/hq")
+    arguments = [*COMMAND, f"dataset.root={data}", f"executor={executor}", "executor.workers=2", f"out={place}/out"]
+    done = subprocess.run(
+        [sys.executable, "-m", "restorebench.bench.cli", *arguments],
+        env={**os.environ, "PYTHONPATH": str(PLUGINS), "COLUMNS": "200"},
+        cwd=tmp_path, capture_output=True, text=True, timeout=180, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr.strip() == ""
+    assert get(f"{place}/out/report/leaderboard.csv") == expected
+    assert not [path for path in tmp_path.iterdir() if path.name != "home"]  # nothing was left on the disk
+
+
 class TestErrors:
+    def test_somebody_without_permission(self, place: str, server: str, command: Callable[..., object]) -> None:
+        def allow(count: str) -> None:
+            urllib.request.urlopen(
+                urllib.request.Request(f"{server}/moto-api/reset-auth", count.encode(), {"Content-Type": "text/plain"})
+            ).close()
+
+        allow("0")  # from now on the server looks at keys, and nobody's are known
+        s3fs.S3FileSystem.clear_instance_cache()
+        try:
+            with pytest.raises(DatasetError, match="AWS_ACCESS_KEY_ID"):
+                Folder(f"{place}/hq").samples()
+            done = command("run", "adapter=[input]", "limit=1", "metric=[psnr]", f"out={place}/out")
+        finally:
+            allow("inf")
+            s3fs.S3FileSystem.clear_instance_cache()
+        assert done.status == 2
+        assert "AWS_ACCESS_KEY_ID" in done.stderr
+        assert len(done.stderr.strip().splitlines()) == 1
+
     def test_a_bucket_that_is_not_there(self, place: str, command: Callable[..., object]) -> None:
         with pytest.raises(DatasetError, match="no such bucket"):
             Folder("s3://nobody-has-this/faces").samples()
