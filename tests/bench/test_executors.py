@@ -133,7 +133,7 @@ def test_a_metric_that_ends_its_process_costs_the_images_it_does_it_on(
     for name in expected:
         assert found[name]["status"].to_dict() == {"a": "ok", "b": "failed", "c": "ok", "d": "ok", "e": "ok"}, name
         assert "its process ended with exit code 4" in found[name].loc["b", "error"]
-        (mae,) = (column for column in expected[name] if column.endswith("mae"))
+        (mae,) = (column for column in expected[name] if column.startswith("mae@"))
         pd.testing.assert_series_equal(found[name][mae].drop("b"), expected[name][mae].drop("b"))
 
 
