@@ -1,13 +1,14 @@
-"""Fixtures every room uses: small real images, a command line in this process, a prepared MLflow database."""
+"""Fixtures every room uses: small real images, command lines in this process and in forks, a prepared MLflow database."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import cv2
+import forking
 import pytest
 
 from restorebench.bench import cli
@@ -51,6 +52,22 @@ def small_faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
         image = cv2.imread(str(path))
         cv2.imwrite(str(folder / f"{name}.png"), cv2.resize(image, (64, 64), interpolation=cv2.INTER_AREA))
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four faces at 24 x 24, named a to d."""
+    folder = tmp_path_factory.mktemp("tiny")
+    for name, path in zip("abcd", sorted(FACES.glob("*.png")), strict=False):
+        cv2.imwrite(str(folder / f"{name}.png"), cv2.resize(cv2.imread(str(path)), (24, 24), interpolation=3))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[forking.Server]:
+    """A server of forks: whole commands in processes of their own, without the time to start one."""
+    with forking.Server(tmp_path_factory.mktemp("server")) as started:
+        yield started
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A server of forks, tiny data, a web server with weights, and a world of one's own for every kill."""
+"""A web server with weights, and a world of one's own for every kill."""
 
 from __future__ import annotations
 
@@ -9,29 +9,11 @@ from collections.abc import Callable, Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import cv2
 import forking
 import numpy as np
 import pytest
 import yaml
 from worlds import World
-
-FACES = Path(__file__).parents[2] / "datasets" / "builtin"
-
-
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[forking.Server]:
-    with forking.Server(tmp_path_factory.mktemp("server")) as started:
-        yield started
-
-
-@pytest.fixture(scope="session")
-def tiny_faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Four faces at 24 x 24."""
-    folder = tmp_path_factory.mktemp("tiny")
-    for name, path in zip("abcd", sorted(FACES.glob("*.png")), strict=False):
-        cv2.imwrite(str(folder / f"{name}.png"), cv2.resize(cv2.imread(str(path)), (24, 24), interpolation=3))
-    return folder
 
 
 @pytest.fixture(scope="session")

@@ -1,32 +1,16 @@
-"""A server of forks for whole commands, and a check that nothing was written or run elsewhere."""
+"""A check that nothing was written or run elsewhere."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-import cv2
 import forking
 import pytest
 from worlds import World
 
-FACES = Path(__file__).parents[2] / "datasets" / "builtin"
 STATUSES = (0, 2, 3)
-
-
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[forking.Server]:
-    with forking.Server(tmp_path_factory.mktemp("server")) as started:
-        yield started
-
-
-@pytest.fixture(scope="session")
-def tiny_faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("tiny")
-    for name, path in zip("abcd", sorted(FACES.glob("*.png")), strict=False):
-        cv2.imwrite(str(folder / f"{name}.png"), cv2.resize(cv2.imread(str(path)), (24, 24), interpolation=3))
-    return folder
 
 
 @pytest.fixture
