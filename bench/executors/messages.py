@@ -60,6 +60,10 @@ class Ready(NamedTuple):
     """The worker is built and can be given a task."""
 
 
+class Kept(NamedTuple):
+    """The driver's answer to a result, once it has committed it: a worker is never more than one shard ahead."""
+
+
 class Done(NamedTuple):
     """The task is finished."""
 

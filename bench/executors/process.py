@@ -16,7 +16,7 @@ from typing import Any
 
 from ..errors import ExecutorError
 from ..evaluate import ShardResult
-from .messages import Event, Fatal, Loss, Lost, Ready, Retired, Setup, Task
+from .messages import Event, Fatal, Kept, Loss, Lost, Ready, Retired, Setup, Task
 from .output import Output
 from .processtree import descendants, end, resident_bytes
 
@@ -70,6 +70,7 @@ class WorkerProcess:
         self._task: Task | None = None
         self._ready = False
         self._ended = False
+        self._owed = False
         self._since = time.monotonic()
         self.connection: Connection[Any, Any]
         self.connection, theirs = Pipe()
@@ -109,12 +110,23 @@ class WorkerProcess:
             with suppress(ConnectionError):  # it ended; `event` will say so
                 self.connection.send(task)
 
+    def kept(self) -> None:
+        """Tell the worker that its last result is committed, if it has not been told."""
+        if self._owed:
+            self._owed = False
+            self._since = time.monotonic()
+            with suppress(OSError):  # it ended; `event` will say so
+                self.connection.send(Kept())
+
     def event(self, timeout: float) -> Event | None:
         """Return what the worker says within `timeout` seconds, or that it was lost; None where there is nothing.
+
+        Whoever asks again has committed what was returned before.
 
         Raises:
             RestorebenchError: nothing can go on.
         """
+        self.kept()
         try:
             message = self.connection.recv() if self.connection.poll(timeout) else None
         except (EOFError, OSError):
@@ -130,6 +142,7 @@ class WorkerProcess:
         if isinstance(message, Fatal):
             self.stop()
             raise message.error
+        self._owed = isinstance(message, ShardResult)
         if not isinstance(message, ShardResult | Lost):
             self._task = None
         if isinstance(message, Retired | Lost):

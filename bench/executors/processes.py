@@ -98,6 +98,8 @@ class _Seat:
 def _turn(seats: Sequence[_Seat]) -> Iterator[ShardResult]:
     """Wait until a worker says something, or its limits must be looked at, and hear each one once."""
     processes = [seat.process for seat in seats if seat.process]
+    for process in processes:
+        process.kept()
     wait([process.connection for process in processes], min(process.look_again for process in processes))
     for seat in seats:
         rows = seat.follow(0)

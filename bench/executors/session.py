@@ -17,7 +17,7 @@ from ..evaluate import ShardResult, Worker, device_of
 from ..memory import give_back_freed_memory, is_out_of_memory
 from ..restoring import HALVED
 from ..storage.store import Store
-from .messages import Done, Fatal, Loss, Lost, Ready, Retired, Setup, Task
+from .messages import Done, Fatal, Kept, Loss, Lost, Ready, Retired, Setup, Task
 from .processtree import descendants, resident_bytes
 
 GROWN = 1.25
@@ -32,9 +32,18 @@ def serve(descriptor: int) -> None:
         setup = connection.recv()
         session = Session(setup)
         connection.send(Ready())
+        ahead = 0  # results that the driver has not committed yet
         while True:
-            for event in session.run(connection.recv()):
+            message = connection.recv()
+            if isinstance(message, Kept):
+                ahead -= 1
+                continue
+            for event in session.run(message):
+                while isinstance(event, ShardResult) and ahead:
+                    connection.recv()
+                    ahead -= 1
                 connection.send(event)
+                ahead += isinstance(event, ShardResult)
                 if isinstance(event, Retired | Lost):
                     return
     except RestorebenchError as error:

@@ -57,14 +57,14 @@ def kill_the_driver(world: World, undisturbed: World, draw: random.Random) -> in
     return sum(world.repeated(undisturbed.log).values())
 
 
-MOST = 3 * 4 * SHARD
-"""Three shards may be lost: one in each worker and the one in the driver's hands, of 4 kinds of work a sample."""
+MOST = 2 * 2 * 5 * SHARD
+"""Two shards of each of two workers may be lost, one at hand and one not committed; of 5 kinds of work a sample."""
 
 
 @pytest.mark.parametrize("kill", [kill_a_worker, kill_the_driver])
 def test_a_killed_worker_or_driver_changes_nothing(kill, world: World, undisturbed: World) -> None:
     print(f"seed {SEED}")
-    assert kill(world, undisturbed, random.Random(SEED)) <= MOST + 4 * SHARD
+    assert kill(world, undisturbed, random.Random(SEED)) <= MOST
 
 
 @pytest.mark.crash
