@@ -62,7 +62,7 @@ format: $(STAMP)  ## format the code and mend what can be mended by itself
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(STAMP)  ## measure import, start-up and every restorer
+bench: $(STAMP)  ## measure speed, memory and scaling beside other libraries, and every restorer (about an hour)
 	$(BIN)/python -m pytest -m perf -s tests/perf $(ARGS)
 
 coverage: $(STAMP)  ## measure how often intervals hold the truth: the table of docs/statistics.md

@@ -337,6 +337,19 @@ class PairMetric(Protocol):
 
 
 @runtime_checkable
+class Obtaining(Protocol):
+    """A metric around a library that downloads weights by itself."""
+
+    def obtain(self) -> None:
+        """Have them downloaded; called once, in the process that plans, where `fetch` allows it.
+
+        Raises:
+            WeightsError: they cannot be had; the metric is skipped, and the table says why.
+        """
+        ...
+
+
+@runtime_checkable
 class FeatureExtractor(Protocol):
     """Images to feature rows, cached per image and extractor."""
 

@@ -9,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from .api import Dataset, FolderRestorer, GivenResults, PairMetric, Restorer, Sample, SetMetric
+from .api import Dataset, FolderRestorer, GivenResults, Obtaining, PairMetric, Restorer, Sample, SetMetric
 from .cell import Cell, MetricInfo, digest_of
 from .errors import ConfigError, DatasetError, WeightsError, listing
 from .identity import extractor_id, metric_id, metric_weights, restorer_id, split_id
@@ -155,6 +155,8 @@ def _metric(
     kind = "pair" if isinstance(metric, PairMetric) else "set"
     try:
         weights.update(resolve(metric_weights(metric), fetch=fetch))
+        if fetch and isinstance(metric, Obtaining):
+            metric.obtain()
     except WeightsError as error:
         skipped.append({"kind": "metric", "name": name, "reason": error.summary, "detail": str(error)})
         return MetricInfo(name, f"{metric.identity} v{metric.version}", kind, spec, skipped=error.summary)

@@ -47,6 +47,18 @@ class PyiqaMetric:
         self.identity = f"pyiqa(name={name},version={installed_version('pyiqa')},settings=default,range=[0,1])"
         self.needs = frozenset({"reference"} if facts["metric_mode"] == "FR" else ())
         self._refusal = ""
+        self._summary = f"pyiqa metric '{name}' cannot be built here; pyiqa downloads its weights itself"
+
+    def obtain(self) -> None:
+        """Let pyiqa download what it needs, once and before the work.
+
+        Raises:
+            WeightsError: as `load`.
+        """
+        import torch
+
+        self.load(torch.device("cpu"))
+        del self._metric
 
     def load(self, device: torch.device) -> None:
         """Let pyiqa build the metric.
@@ -55,7 +67,7 @@ class PyiqaMetric:
             WeightsError: pyiqa could not download its weights, or lacks a library it needs.
         """
         if self._refusal:  # asked again for every image; the network is not
-            raise WeightsError(self._refusal)
+            raise WeightsError(self._refusal, self._summary)
         import pyiqa
 
         try:
@@ -67,7 +79,7 @@ class PyiqaMetric:
                 f"its weights itself: run `{command}` where the network allows it, and copy the folder hub/pyiqa of "
                 "torch's cache to this machine"
             )
-            raise WeightsError(self._refusal) from None
+            raise WeightsError(self._refusal, self._summary) from None
 
     def prepare(self, reference: torch.Tensor, meta: Sequence[Meta]) -> torch.Tensor:
         """Return the references as they are."""

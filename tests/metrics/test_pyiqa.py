@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.error import URLError
 
+import pandas as pd
 import pytest
 import torch
 
@@ -67,3 +69,32 @@ def test_weights_that_cannot_be_had_say_so_and_are_asked_for_once(monkeypatch: p
         with pytest.raises(WeightsError, match=r"'musiq' cannot be built here .*no network"):
             metric.load(torch.device("cpu"))
     assert asked == ["musiq"]
+
+
+def test_a_metric_whose_weights_cannot_be_had_is_skipped_before_the_work(
+    monkeypatch: pytest.MonkeyPatch, command: Callable[..., Any], small_faces: Path, tmp_path: Path
+) -> None:
+    import pyiqa
+
+    asked = []
+
+    def offline(name: str, **_settings: object) -> None:
+        asked.append(name)
+        raise URLError("no network")
+
+    monkeypatch.setattr(pyiqa, "create_metric", offline)
+    arguments = [
+        "run", "dataset=folder", f"dataset.root={small_faces}", "adapter=[input]", "degradation=[mild]", "metric=[psnr]",
+        "+metric.musiq._target_=restorebench.bench.metrics.pyiqa.PyiqaMetric", "+metric.musiq.name=musiq",
+        f"out={tmp_path / 'out'}", "mlflow.enabled=false",
+    ]  # fmt: skip
+    done = command(*arguments)
+    assert done.status == 3
+    assert asked == ["musiq"]
+    board = pd.read_csv(tmp_path / "out" / "report" / "leaderboard.csv")
+    psnr = board[(board["metric"] == "psnr") & (board["restorer"] == "input")]
+    assert list(psnr["n_failed"]) == [0]
+    assert board[board["metric"] == "musiq"]["note"].str.contains("cannot be built here").all()
+    assert "no network" in done.stdout + done.stderr
+    assert command(*arguments, "dry_run=true").status in (0, 3)
+    assert asked == ["musiq"]  # a look downloads nothing
