@@ -73,7 +73,8 @@ class VqfrLandmarks:
 
         pixels = to_pixels(images)
         small = torch.from_numpy(np.stack([_small(image) for image in pixels])).to(self._device)
-        maps, _ = self._network(small.permute(0, 3, 1, 2).float().div_(255))
+        planes = small.permute(0, 3, 1, 2).contiguous()  # as the script: in another layout the last bits differ
+        maps, _ = self._network(planes.float().div_(255))
         heat = maps[-1][:, :_POINTS].float().cpu().numpy()
         scale = np.array([images.shape[3], images.shape[2]]) / _MAP
         return torch.from_numpy(np.stack([peaks(one) for one in heat]) * scale)

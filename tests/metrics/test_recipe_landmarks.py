@@ -56,23 +56,18 @@ def metric(file: Path) -> VqfrLandmarks:
 
 
 @pytest.mark.usefixtures("_old_numpy")
-def test_points_are_the_scripts(network: Any, metric: VqfrLandmarks, face_pairs: Any) -> None:
-    reference = face_pairs.reference[:2]
+def test_it_is_the_scripts_distance(network: Any, metric: VqfrLandmarks, face_pairs: Any) -> None:
+    """Image by image, as the script: in maps of random weights the last bit may decide between two peaks."""
+    expected, found = [], []
     with torch.inference_mode():
-        expected = np.stack([network.get_landmarks(image[:, :, ::-1]) for image in to_pixels(reference)])  # takes BGR
-        found = metric.prepare(reference, [{}] * 2).numpy()
-    equal = np.abs(found - expected).max(axis=2) < 1e-6
-    assert equal.mean() > 0.95  # not all: in maps of random weights the last bit may decide between two peaks
-
-
-def test_it_is_the_scripts_distance(metric: VqfrLandmarks, face_pairs: Any) -> None:
-    restored, reference = face_pairs.restored[:2], face_pairs.reference[:2]
-    with torch.inference_mode():
-        ours, theirs = (metric.prepare(images, [{}] * 2).numpy() for images in (restored, reference))
-        found = metric.score(restored, torch.from_numpy(theirs), None, [{}] * 2)["lmd_vqfr"]
-    expected = [np.linalg.norm(one - other, axis=1).mean() for one, other in zip(ours, theirs, strict=True)]
-    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-6)
-    assert min(expected) > 0
+        for restored, reference in zip(face_pairs.restored[:2], face_pairs.reference[:2], strict=True):
+            pair = [to_pixels(image[None])[0] for image in (restored, reference)]
+            points = [network.get_landmarks(image[:, :, ::-1]) for image in pair]  # it takes BGR
+            expected.append(np.linalg.norm(points[0] - points[1], axis=1).mean())
+            state = metric.prepare(reference[None], [{}])
+            found.append(metric.score(restored[None], state, None, [{}])["lmd_vqfr"].item())
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    assert min(expected) > 0.1
 
 
 @pytest.mark.usefixtures("_old_numpy")
