@@ -67,7 +67,7 @@ def test_it_is_the_scripts_distance(network: Any, metric: VqfrLandmarks, face_pa
             state = metric.prepare(reference[None], [{}])
             found.append(metric.score(restored[None], state, None, [{}])["lmd_vqfr"].item())
     np.testing.assert_allclose(found, expected, rtol=1e-6)
-    assert min(expected) > 0.1
+    assert min(expected) > 0.1  # of the script itself, whose points depend on the number of threads here
 
 
 @pytest.mark.usefixtures("_old_numpy")
